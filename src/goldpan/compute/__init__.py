@@ -1,0 +1,1 @@
+"""Who does the work: one Executor protocol, local threads or processes now, a cluster behind the same door."""

@@ -1,0 +1,62 @@
+"""Ordered, bounded parallel maps over shards of work."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor as Pool
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Literal, Protocol, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def cpu_count() -> int:
+    """Return the number of processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Executor(Protocol):
+    """Runs one function over many items."""
+
+    workers: int
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Yield ``function(item)`` in the order of `items`, with a bounded number in flight."""
+        ...
+
+
+class LocalExecutor:
+    """Threads (the default: decoding, hashing and inference release the GIL) or processes of this machine.
+
+    Args:
+        workers: how many at once; the number of processors where None.
+        kind: "threads" or "processes"; functions and items of processes must pickle.
+        in_flight: how many items may be started ahead of the consumer; bounds memory. Twice the workers where None.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        kind: Literal["threads", "processes"] = "threads",
+        in_flight: int | None = None,
+    ) -> None:
+        self.workers = workers or cpu_count()
+        self.kind = kind
+        self.in_flight = in_flight or 2 * self.workers
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Yield ``function(item)`` in order; the first exception stops the rest and is raised."""
+        pool: Pool = (ThreadPoolExecutor if self.kind == "threads" else ProcessPoolExecutor)(self.workers)
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) >= self.in_flight:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,1 @@
+"""Words: errors, records, arrays, configuration. Imports nothing else of goldpan."""
