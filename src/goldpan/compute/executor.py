@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor as Pool
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from itertools import islice
 from typing import Literal, Protocol, TypeVar
 
 Item = TypeVar("Item")
@@ -16,6 +17,13 @@ Result = TypeVar("Result")
 def cpu_count() -> int:
     """Return the number of processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield lists of `size` items; the last may be shorter."""
+    source = iter(items)
+    while part := list(islice(source, size)):
+        yield part
 
 
 class Executor(Protocol):

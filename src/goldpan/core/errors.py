@@ -101,10 +101,16 @@ class Reason(StrEnum):
     BAD_ROW = "bad_row"
     BAD_BOX = "bad_box"
     BOX_TOO_SMALL = "box_too_small"
+    FILTERED = "filtered"
     IMAGE_NOT_FOUND = "image_not_found"
     NO_TEXT = "no_text"
     NOT_FINITE = "not_finite"
     ENCODER_FAILED = "encoder_failed"
+
+    @property
+    def by_rule(self) -> bool:
+        """True where a rule that was asked for left the item out: counted, but nobody's mistake."""
+        return self in (Reason.BOX_TOO_SMALL, Reason.FILTERED)
 
 
 class ImageError(InputError):

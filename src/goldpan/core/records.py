@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from goldpan.core.errors import UnknownName
+from goldpan.core.errors import Reason, UnknownName
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -93,6 +93,11 @@ class Report:
     def failed(self) -> int:
         """Number of items that did not make it."""
         return sum(self.failures.values())
+
+    @property
+    def mishaps(self) -> int:
+        """Number of items that did not make it for another reason than a rule that was asked for."""
+        return sum(count for reason, count in self.failures.items() if not Reason(reason).by_rule)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""

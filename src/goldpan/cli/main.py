@@ -1,0 +1,73 @@
+"""The front door of the command line: verbs are imported only when they are typed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import cyclopts
+
+from goldpan import __version__
+from goldpan.core.errors import GoldpanError
+
+VERBS = {
+    "demo": "Make a workspace, a search page and a benchmark from images that are already here.",
+    "init": "Make an empty workspace.",
+    "acquire": "Bring images in: folder, table, webdataset, openimages.",
+    "embed": "Turn images or captions into vectors.",
+    "search": "Find images by text, image, id or vector.",
+    "truth": "Compute exact nearest neighbors between two sets of vectors.",
+    "bench": "Make vector-search benchmarks.",
+    "publish": "Write a benchmark in the layouts that other people's tools read.",
+    "verify": "Check a benchmark: sums, headers, norms, duplicates, leakage, truth.",
+    "convert": "Convert vectors or ground truth between formats.",
+    "status": "Show what a workspace holds.",
+    "log": "Show what ran, when, on what.",
+    "sql": "Query the tables with read-only SQL.",
+}
+
+app = cyclopts.App(
+    name="goldpan",
+    help="Pan image collections for gold-standard datasets and vector-search benchmarks.\n\nStart here: goldpan demo",
+    version=__version__,
+    version_flags=["--version"],
+    help_format="plaintext",
+)
+for _verb, _help in VERBS.items():
+    app.command(f"goldpan.cli.{_verb}:{'app' if _verb in ('acquire', 'bench') else _verb}", name=_verb, help=_help)
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_ITEM_FAILURES = 3
+EXIT_INTERRUPTED = 130
+
+
+def main(tokens: Sequence[str] | None = None) -> None:
+    """Run one command and exit: 0 ok, 1 failed, 2 usage, 3 too many item failures, 130 interrupted."""
+    sys.exit(run(list(tokens) if tokens is not None else sys.argv[1:]))
+
+
+def run(tokens: Sequence[str]) -> int:
+    """Run one command; return its exit code. Errors of ours are one sentence on stderr."""
+    try:
+        code = app(list(tokens), exit_on_error=False, print_error=False, result_action="return_value")
+        return code if isinstance(code, int) else 0
+    except GoldpanError as error:
+        return _say(str(error), error.exit_code)
+    except cyclopts.CycloptsError as error:
+        return _say(_sentence(error), EXIT_USAGE)
+    except KeyboardInterrupt:
+        return _say("interrupted; run the same command again to go on.", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_FAILED
+
+
+def _sentence(error: cyclopts.CycloptsError) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines) or type(error).__name__
+
+
+def _say(message: str, code: int) -> int:
+    sys.stderr.write(f"goldpan: {message}\n")
+    return code

@@ -1,0 +1,142 @@
+"""How the command line speaks: progress and reports on stderr, data on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from goldpan.cli.main import EXIT_ITEM_FAILURES
+from goldpan.core.errors import InputError
+from goldpan.core.progress import Progress, Silent
+from goldpan.core.records import Report
+
+_LINE_EVERY_S = 10.0
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Flags of every command that does work."""
+
+    json: Annotated[bool, Parameter(negative=())] = False
+    "Print the report as JSON on stdout."
+
+    quiet: Annotated[bool, Parameter(negative=(), alias="-q")] = False
+    "Show no progress."
+
+    max_failures: str = "0"
+    "Exit with 3 when more items than this fail: a number, or a share such as 1%."
+
+    def progress(self) -> Progress:
+        """Return what draws the progress on this terminal, or writes a line now and then elsewhere."""
+        if self.quiet:
+            return Silent()
+        return Drawn() if sys.stderr.isatty() else Lines()
+
+    def show(self, report: Report) -> int:
+        """Print a report; return the exit code."""
+        sys.stderr.flush()
+        if self.json:
+            write_json(report.as_dict())
+        else:
+            sys.stderr.write("\n".join(report_lines(report)) + "\n")
+        return EXIT_ITEM_FAILURES if report.mishaps > self._allowed(report.rows_in) else 0
+
+    def _allowed(self, rows: int) -> float:
+        number = self.max_failures.removesuffix("%")
+        try:
+            value = float(number)
+        except ValueError:
+            raise InputError(
+                f"--max-failures {self.max_failures!r} is neither a number nor a share such as 1%."
+            ) from None
+        return rows * value / 100 if number != self.max_failures else value
+
+
+def write_json(value: Any) -> None:
+    """Write one JSON document on stdout."""
+    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+
+
+def report_lines(report: Report) -> list[str]:
+    """Return a report as the lines a person reads."""
+    rate = (report.rows_out - report.already_done) / report.seconds if report.seconds > 0 else 0.0
+    known = f" ({report.already_done:,} already there)" if report.already_done else ""
+    lines = [
+        f"{report.stage}: {report.rows_in:,} in, {report.rows_out:,} out{known}, {report.failed:,} failed, "
+        f"{report.seconds:.1f} s, {rate:,.0f} rows/s"
+    ]
+    lines += [f"  failed: {count:,} {reason}" for reason, count in sorted(report.failures.items())]
+    lines += [f"  {name}: {what}" for name, what in report.outputs.items()]
+    lines += [f"  next: {step}" for step in report.next_steps]
+    return lines
+
+
+class Lines:
+    """One plain line every 10 s, for logs."""
+
+    def start(self, label: str, total: int | None = None) -> None:
+        """Begin to count."""
+        self._label, self._total = label, total
+        self._done = self._failed = 0
+        self._begun = self._spoke = time.monotonic()
+
+    def advance(self, done: int = 1, failed: int = 0) -> None:
+        """Count, and write a line if the last one is old."""
+        self._done += done
+        self._failed += failed
+        now = time.monotonic()
+        if now - self._spoke >= _LINE_EVERY_S:
+            self._spoke = now
+            rate = self._done / (now - self._begun)
+            left = f", {(self._total - self._done) / rate:,.0f} s left" if self._total and rate else ""
+            total = f"/{self._total:,}" if self._total else ""
+            line = f"{self._label}: {self._done:,}{total}, {self._failed:,} failed, {rate:,.0f}/s{left}"
+            sys.stderr.write(line + "\n")
+
+    def finish(self) -> None:
+        """Nothing: the report follows."""
+
+
+class Drawn:
+    """A bar with rate, failures and time left."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:,.0f}/s"),
+            TextColumn("[red]{task.fields[failed]} failed", justify="right"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._failed = 0
+
+    def start(self, label: str, total: int | None = None) -> None:
+        """Show the bar."""
+        self._failed = 0
+        self._task = self._bar.add_task(label, total=total, rate=0.0, failed=0)
+        self._bar.start()
+
+    def advance(self, done: int = 1, failed: int = 0) -> None:
+        """Move the bar."""
+        self._failed += failed
+        task = self._bar.tasks[self._task]
+        elapsed = task.elapsed or 0.0
+        rate = (task.completed + done) / elapsed if elapsed else 0.0
+        self._bar.update(self._task, advance=done, rate=rate, failed=self._failed)
+
+    def finish(self) -> None:
+        """Take the bar away."""
+        self._bar.stop()

@@ -1,0 +1,62 @@
+"""What can be set for each source of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from goldpan.core.config import Config, runtime_field
+
+Flag = Literal["IsOccluded", "IsTruncated", "IsGroupOf", "IsDepiction", "IsInside"]
+
+
+class AcquireConfig(Config):
+    """What every source shares."""
+
+    copy_bytes: bool = Field(False, description="Store a copy of each file in the workspace instead of its address.")
+    id_prefix: str = Field("", description="Put before every id, such as 'bsds/', when sources share names.")
+    max_pixels: int = Field(1 << 28, description="Refuse images with more pixels than this, before decoding.", ge=1)
+    max_bytes: int = Field(1 << 28, description="Refuse files larger than this.", ge=1)
+    retry_failures: bool = runtime_field(False, "Try the items that failed before once more.")
+    workers: int | None = runtime_field(None, "Files read at once; the number of processors by default.", ge=1)
+
+
+class FolderConfig(AcquireConfig):
+    """A tree of image files."""
+
+    folder: Path = Field(description="The folder; every image file below it is taken, in sorted order.")
+    label_pattern: str | None = Field(
+        None,
+        description="Regular expression searched in each path (without its suffix); named groups become columns, "
+        "such as '(?P<wnid>n\\d{8})_(?P<label>.+)'.",
+    )
+
+
+class TableConfig(AcquireConfig):
+    """A parquet, CSV or TSV file that lists local image files."""
+
+    table: Path = Field(description="The .parquet, .csv or .tsv file.")
+    path_column: str | None = Field(None, description="Column with the file's path; usual names are found.")
+    id_column: str | None = Field(None, description="Column with a unique id; the path by default.")
+    label_column: str | None = Field(None, description="Column for `label`.")
+    caption_column: str | None = Field(None, description="Column for `caption`.")
+    root: Path | None = Field(None, description="Folder that relative paths start from; the table's own by default.")
+
+
+class WebDatasetConfig(AcquireConfig):
+    """Tar shards in the WebDataset layout."""
+
+    shards: list[Path] = Field(description="The .tar files, or folders of them.", min_length=1)
+
+
+class OpenImagesConfig(AcquireConfig):
+    """Open Images boxes: one row a crop."""
+
+    boxes: Path = Field(description="Box annotations, such as oidv6-train-annotations-bbox.csv.")
+    images: Path = Field(description="Folder with <ImageID>.jpg files, also below train/, validation/, test/.")
+    image_list: Path | None = Field(None, description="Take only the images listed here, one train/<ImageID> a line.")
+    class_descriptions: Path | None = Field(None, description="CSV of LabelName,DisplayName; makes labels readable.")
+    min_side: int = Field(16, description="Smallest width and height of a crop, in pixels.", ge=1)
+    exclude: list[Flag] = Field(default=[], description="Leave out boxes with these flags.")

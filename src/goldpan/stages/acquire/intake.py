@@ -1,0 +1,274 @@
+"""The one door into a workspace: files are read, checked and written as rows of `images`, or of `failures`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from goldpan.compute.executor import Executor, chunks
+from goldpan.core.errors import ImageError, InputError, Reason
+from goldpan.core.progress import Progress
+from goldpan.core.records import Report
+from goldpan.imaging.opening import probe_image
+from goldpan.stages.acquire.config import AcquireConfig
+from goldpan.store.blobs import blob_uri
+from goldpan.store.failures import Failure
+from goldpan.store.schemas import IMAGES
+from goldpan.store.workspace import Workspace
+
+_CHUNK = 16
+_FLUSH_ROWS = 4096
+_FLUSH_SECONDS = 5.0
+
+
+class Crop(NamedTuple):
+    """A box as fractions of the image's sides, and the smallest side in pixels it may have."""
+
+    x_min: float
+    y_min: float
+    x_max: float
+    y_max: float
+    min_side: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One row to be: a whole image, or one crop of it. `fields` are columns of `images`; `extra` goes to JSON."""
+
+    id: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+    crop: Crop | None = None
+    problem: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One file, and the rows that come from it.
+
+    Attributes:
+        uri: where its bytes are, see `store.blobs`.
+        members: the rows to be.
+        data: the bytes, where they cannot be read from `uri` again: they are then stored.
+    """
+
+    uri: str
+    members: tuple[Member, ...]
+    data: bytes | None = None
+
+
+@dataclass(slots=True)
+class _Harvest:
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+
+    def add(self, other: _Harvest) -> None:
+        self.rows += other.rows
+        self.failures += other.failures
+        self.blobs |= other.blobs
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.failures)
+
+
+def admit(
+    ws: Workspace,
+    config: AcquireConfig,
+    source: str,
+    candidates: Iterable[Candidate],
+    executor: Executor,
+    progress: Progress,
+) -> Report:
+    """Bring candidates in; those that were brought in (or failed) before are counted, not read again.
+
+    Rows appear in the order of the candidates. Every member ends as one row of `images` or of `failures`.
+
+    Raises:
+        InputError: the source held no candidate at all.
+    """
+    failures = ws.failures_of("acquire", source)
+    if config.retry_failures:
+        failures.forget_for_retry()
+    door = _Door(ws, source, failures.reasons())
+    progress.start("acquire")
+    harvest, flushed = _Harvest(), time.monotonic()
+    counts = door.failed_before
+
+    def flush() -> None:
+        ws.blobs.put(harvest.blobs)
+        ws.images.append_rows(harvest.rows)
+        failures.add(harvest.failures)
+        counts.update(failure.reason.value for failure in harvest.failures)
+        for part in (harvest.rows, harvest.failures, harvest.blobs):
+            part.clear()
+
+    inspect = _inspector(ws, config, source)
+    for part in executor.map(inspect, chunks(door.fresh(candidates), _CHUNK)):
+        harvest.add(part)
+        progress.advance(len(part), len(part.failures))
+        if len(harvest) >= _FLUSH_ROWS or time.monotonic() - flushed > _FLUSH_SECONDS:
+            flush()
+            flushed = time.monotonic()
+    harvest.failures += door.collisions
+    flush()
+    progress.finish()
+    if door.seen == 0:
+        raise InputError(f"No images found in {source.partition(':')[2]}; name a folder or list that holds some.")
+    ws.images.compact()
+    return Report(
+        "acquire",
+        rows_in=door.seen,
+        rows_out=door.seen - sum(counts.values()),
+        already_done=door.known,
+        failures=dict(counts),
+        outputs={"images": f"{ws.images.count()} rows"},
+        next_steps=[f"goldpan embed {ws.path} --encoder ..."],
+    )
+
+
+class _Door:
+    """Lets through what is new, and counts the rest."""
+
+    def __init__(self, ws: Workspace, source: str, failed: dict[str, str]) -> None:
+        rows = ws.images.to_table(columns=["id", "source"])
+        self._owner = dict(zip(rows["id"].to_pylist(), rows["source"].dictionary_encode().to_pylist(), strict=True))
+        self._source = source
+        self._failed = failed
+        self._met: set[str] = set()
+        self._repeats: Counter[str] = Counter()
+        self.seen = 0
+        self.known = 0
+        self.failed_before: Counter[str] = Counter()
+        self.collisions: list[Failure] = []
+
+    def fresh(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+        for candidate in candidates:
+            members = tuple(member for member in candidate.members if self._is_fresh(member.id))
+            if members:
+                yield Candidate(candidate.uri, members, candidate.data)
+
+    def _is_fresh(self, key: str) -> bool:
+        self.seen += 1
+        if key in self._met:
+            self._repeats[key] += 1
+            return self._collide(f"{key}#{self._repeats[key] + 1}", f"the source holds the id {key} more than once")
+        self._met.add(key)
+        if key in self._failed:
+            self.failed_before[self._failed[key]] += 1
+            return False
+        owner = self._owner.get(key)
+        if owner is not None and owner != self._source:
+            return self._collide(key, f"the id exists already, from {owner}; give this source an --id-prefix")
+        self.known += owner is not None
+        return owner is None
+
+    def _collide(self, key: str, detail: str) -> bool:
+        if key in self._failed:
+            self.failed_before[self._failed[key]] += 1
+        else:
+            self.collisions.append(Failure(key, Reason.DUPLICATE_ID, detail))
+        return False
+
+
+def _inspector(ws: Workspace, config: AcquireConfig, source: str) -> Callable[[Iterable[Candidate]], _Harvest]:
+    def inspect(candidates: Iterable[Candidate]) -> _Harvest:
+        harvest = _Harvest()
+        for candidate in candidates:
+            try:
+                _inspect(ws, config, source, candidate, harvest)
+            except ImageError as error:
+                detail = f"{candidate.uri}: {error.detail}"
+                harvest.failures += [Failure(member.id, error.reason, detail) for member in candidate.members]
+        return harvest
+
+    return inspect
+
+
+def _inspect(ws: Workspace, config: AcquireConfig, source: str, candidate: Candidate, harvest: _Harvest) -> None:
+    for member in candidate.members:
+        if member.problem is not None:
+            harvest.failures.append(member.problem)
+    members = [member for member in candidate.members if member.problem is None]
+    if not members:
+        return
+    data = candidate.data if candidate.data is not None else _read(ws, candidate.uri, config.max_bytes)
+    info = probe_image(data, max_bytes=config.max_bytes, max_pixels=config.max_pixels, decode=True)
+    sha256 = hashlib.sha256(data).hexdigest()
+    stored = config.copy_bytes or candidate.data is not None
+    if stored:
+        harvest.blobs[sha256] = data
+    base = {
+        "uri": blob_uri(sha256) if stored else candidate.uri,
+        "sha256": sha256,
+        "width": info.width,
+        "height": info.height,
+        "format": info.format,
+        "source": source,
+    }
+    for member in members:
+        row = _row(base, member)
+        if isinstance(row, Failure):
+            harvest.failures.append(row)
+        else:
+            harvest.rows.append(row)
+
+
+def _row(base: dict[str, Any], member: Member) -> dict[str, Any] | Failure:
+    row = {**base, "id": member.id, **member.fields}
+    row["extra"] = json.dumps(member.extra, sort_keys=True, default=str) if member.extra else None
+    if member.crop is None:
+        return row
+    width, height = base["width"], base["height"]
+    crop = member.crop
+    if not (0 <= crop.x_min <= crop.x_max <= 1 and 0 <= crop.y_min <= crop.y_max <= 1):
+        return Failure(member.id, Reason.BAD_BOX, f"{tuple(crop[:4])} is no box inside 0..1")
+    # Truncation, as Open Images-512 cuts its crops.
+    box = [
+        int(width * crop.x_min),
+        int(height * crop.y_min),
+        int(width * crop.x_max),
+        int(height * crop.y_max),
+    ]
+    row["box"], row["width"], row["height"] = box, box[2] - box[0], box[3] - box[1]
+    if min(row["width"], row["height"]) < crop.min_side:
+        size = f"{row['width']}x{row['height']}"
+        return Failure(member.id, Reason.BOX_TOO_SMALL, f"{size} pixels, at least {crop.min_side} a side wanted")
+    return row
+
+
+def _read(ws: Workspace, uri: str, max_bytes: int) -> bytes:
+    found = ws.blobs.read(uri)
+    if isinstance(found, bytes):
+        return found
+    try:
+        size = found.stat().st_size
+        if size > max_bytes:
+            raise ImageError(Reason.TOO_MANY_BYTES, f"{size} bytes, at most {max_bytes} allowed")
+        return found.read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError(Reason.MISSING_FILE, "no such file") from error
+    except OSError as error:
+        raise ImageError(Reason.UNREADABLE_FILE, str(error.strerror)) from error
+
+
+def split_fields(columns: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part named values into columns of `images` that a source may set, and the rest."""
+    fields = {key: str(value) for key, value in columns.items() if key in _SETTABLE and value is not None}
+    extra = {key: value for key, value in columns.items() if key not in _SETTABLE and value is not None}
+    return fields, extra
+
+
+_SETTABLE = {"label", "caption", "split", "license", "author", "taken_at"}
+assert set(IMAGES.names) >= _SETTABLE  # noqa: S101
+
+
+def absolute(path: Path) -> str:
+    """Return the address of a local file."""
+    return str(path.absolute())

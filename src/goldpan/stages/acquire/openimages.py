@@ -1,0 +1,136 @@
+"""Open Images boxes: one row of `images` for every labelled box, cut as Open Images-512 cuts its crops.
+
+Source: IntelLabs VectorSearchDatasets (openimages), the v6 box CSV: ImageID, Source, LabelName, Confidence,
+XMin, XMax, YMin, YMax as fractions, then the flags. Boxes with a confidence other than 1 are left out there too.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+
+from goldpan.compute.executor import Executor
+from goldpan.core.errors import InputError, Reason
+from goldpan.core.progress import Progress
+from goldpan.core.records import Report
+from goldpan.stages.acquire.config import OpenImagesConfig
+from goldpan.stages.acquire.intake import Candidate, Crop, Member, absolute, admit
+from goldpan.stages.acquire.table import read_batches
+from goldpan.stages.stage import Stage
+from goldpan.store.failures import Failure
+from goldpan.store.workspace import Workspace
+
+_SIDES = ("XMin", "YMin", "XMax", "YMax")
+FLAGS = ("IsOccluded", "IsTruncated", "IsGroupOf", "IsDepiction", "IsInside")
+_NEEDED = ("ImageID", "LabelName", *_SIDES)
+_TYPES = {"ImageID": pa.string(), "LabelName": pa.string(), "Source": pa.string(), "Confidence": pa.float64()}
+_TYPES |= {side: pa.float64() for side in _SIDES}
+_BELOW = ("", "train", "validation", "test")
+_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def run(ws: Workspace, config: OpenImagesConfig, executor: Executor, progress: Progress) -> Report:
+    """Read boxes in file order; crop n of an image has the id ``<ImageID>_<n>``, counted before any filter."""
+    for path, what in ((config.boxes, "the box CSV"), (config.image_list, "the image list")):
+        if path is not None and not path.is_file():
+            raise InputError(f"{path} is not a file; {what} is needed.")
+    if not config.images.is_dir():
+        raise InputError(f"{config.images} is not a folder; name the one that holds <ImageID>.jpg files.")
+    wanted = _read_list(config.image_list) if config.image_list else None
+    names = _read_descriptions(config.class_descriptions) if config.class_descriptions else {}
+    numbers: Counter[str] = Counter()
+
+    def candidates() -> Iterator[Candidate]:
+        for image_id, boxes in groupby(_rows(config.boxes), key=lambda row: str(row["ImageID"])):
+            if wanted is None or image_id in wanted:
+                yield _candidate(image_id, list(boxes), numbers, names, config)
+
+    report = admit(ws, config, f"openimages:{absolute(config.boxes)}", candidates(), executor, progress)
+    if wanted is not None:
+        report.details["images_listed"] = len(wanted)
+        report.details["images_without_boxes"] = len(wanted - numbers.keys())
+    return report
+
+
+def _rows(boxes: Path) -> Iterator[dict[str, Any]]:
+    for batch in read_batches(boxes, _TYPES):
+        missing = [name for name in _NEEDED if name not in batch.schema.names]
+        if missing:
+            raise InputError(f"{boxes} lacks the columns {', '.join(missing)}; it has {', '.join(batch.schema.names)}.")
+        yield from batch.to_pylist()
+
+
+def _candidate(
+    image_id: str,
+    rows: list[dict[str, Any]],
+    numbers: Counter[str],
+    names: dict[str, str],
+    config: OpenImagesConfig,
+) -> Candidate:
+    path = _find(config.images, image_id)
+    members = []
+    for row in rows:
+        key = f"{config.id_prefix}{image_id}_{numbers[image_id]}"
+        numbers[image_id] += 1
+        members.append(_member(key, image_id, row, names, config, found=path is not None))
+    return Candidate(absolute(path) if path else "", tuple(members))
+
+
+def _member(
+    key: str,
+    image_id: str,
+    row: dict[str, Any],
+    names: dict[str, str],
+    config: OpenImagesConfig,
+    *,
+    found: bool,
+) -> Member:
+    problem = _problem(key, image_id, row, config, found)
+    if problem is not None:
+        return Member(key, problem=problem)
+    label = row["LabelName"]
+    fields = {"parent_id": image_id, "label": names.get(label, label)}
+    crop = Crop(*(float(row[side]) for side in _SIDES), min_side=config.min_side)
+    extra = {name: row[name] for name in ("LabelName", "Source", "Confidence", *FLAGS) if row.get(name) is not None}
+    return Member(key, fields, extra, crop)
+
+
+def _problem(key: str, image_id: str, row: dict[str, Any], config: OpenImagesConfig, found: bool) -> Failure | None:
+    if row.get("Confidence") not in (None, 1.0):
+        return Failure(key, Reason.FILTERED, f"confidence {row['Confidence']}, only 1 is taken")
+    flagged = [flag for flag in config.exclude if row.get(flag) == 1]
+    if flagged:
+        return Failure(key, Reason.FILTERED, f"{', '.join(flagged)} is set")
+    if any(row[side] is None for side in _SIDES):
+        return Failure(key, Reason.BAD_BOX, "a side of the box is missing")
+    if not found:
+        return Failure(key, Reason.IMAGE_NOT_FOUND, f"no {image_id}.jpg below {config.images}")
+    return None
+
+
+def _find(images: Path, image_id: str) -> Path | None:
+    if PurePosixPath(image_id).name != image_id:
+        return None  # an id with a slash must not lead out of the folder
+    places = (images / below / f"{image_id}{suffix}" for below in _BELOW for suffix in _SUFFIXES)
+    return next((path for path in places if path.is_file()), None)
+
+
+def _read_list(path: Path) -> set[str]:
+    lines = (line.strip() for line in path.read_text().splitlines())
+    return {PurePosixPath(line).stem for line in lines if line}
+
+
+def _read_descriptions(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        raise InputError(f"{path} is not a file; the class descriptions are needed.")
+    with path.open(newline="") as file:
+        return {row[0]: row[1] for row in csv.reader(file) if len(row) == 2 and row[0] != "LabelName"}
+
+
+STAGE = Stage("acquire openimages", OpenImagesConfig, reads=(), writes=("images", "blobs", "failures"), run=run)

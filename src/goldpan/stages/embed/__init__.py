@@ -1,0 +1,1 @@
+"""Turn the images or captions of a workspace into vectors."""

@@ -1,0 +1,113 @@
+"""One batch: open and prepare its images, run the model, and tell which rows failed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goldpan.core.arrays import bad_rows
+from goldpan.core.errors import ImageError, Reason
+from goldpan.encoders.protocol import Encoder
+from goldpan.imaging.opening import open_image
+from goldpan.stages.embed.config import EmbedConfig
+from goldpan.store.failures import Failure
+from goldpan.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class Row(NamedTuple):
+    """What a row of `images` gives to embed: an address and perhaps a box, or a text."""
+
+    id: str
+    uri: str | None
+    box: list[int] | None
+    text: str | None
+
+
+class Done(NamedTuple):
+    """The outcome of a batch: ids and vectors of the rows that made it, and the failures."""
+
+    ids: list[str]
+    vectors: NDArray[Any]
+    failures: list[Failure]
+
+
+def batch_worker(ws: Workspace, config: EmbedConfig, encoder: Encoder) -> Callable[[list[Row]], Done]:
+    """Return the function that embeds one batch; it may be called from several threads at once.
+
+    Every thread opens and prepares its own batch, then takes its turn at the model: decoding of some batches
+    overlaps with the model at work on others, and memory holds one batch a thread.
+    """
+    turn = threading.Semaphore(encoder.concurrency)
+    dtype = config.dtype if encoder.dtype == "float32" else encoder.dtype
+
+    def work(rows: list[Row]) -> Done:
+        ready = _texts(rows) if config.column else _images(rows, ws, config, encoder)
+        with turn:
+            vectors = encoder.encode_text(ready.inputs) if config.column else encoder.encode(_stack(ready.inputs))
+        vectors = vectors.astype(dtype, copy=False)
+        return _drop_not_finite(Done(ready.ids, vectors, ready.failures))
+
+    return work
+
+
+class _Ready(NamedTuple):
+    ids: list[str]
+    inputs: list[Any]
+    failures: list[Failure]
+
+
+def _texts(rows: list[Row]) -> _Ready:
+    good = [row for row in rows if row.text]
+    missing = [Failure(row.id, Reason.NO_TEXT, "the text column is empty") for row in rows if not row.text]
+    return _Ready([row.id for row in good], [row.text for row in good], missing)
+
+
+def _images(rows: list[Row], ws: Workspace, config: EmbedConfig, encoder: Encoder) -> _Ready:
+    ready = _Ready([], [], [])
+    for row, image in _opened(rows, ws, config):
+        if isinstance(image, ImageError):
+            ready.failures.append(Failure(row.id, image.reason, f"{row.uri}: {image.detail}"))
+            continue
+        try:
+            ready.inputs.append(encoder.prepare(image))
+            ready.ids.append(row.id)
+        except Exception as error:  # noqa: BLE001  an encoder of the user's may raise anything on an odd image
+            ready.failures.append(Failure(row.id, Reason.ENCODER_FAILED, f"{type(error).__name__}: {error}"))
+    return ready
+
+
+def _opened(rows: list[Row], ws: Workspace, config: EmbedConfig) -> Iterator[tuple[Row, Image | ImageError]]:
+    """Open each row's image; crops of one photo follow each other, so the photo is decoded once."""
+    last_uri, last = None, None
+    for row in rows:
+        if row.uri != last_uri or last is None:
+            last_uri, last = row.uri, _open(ws, config, row.uri or "")
+        cropped = last.crop(tuple(row.box)) if row.box and not isinstance(last, ImageError) else last
+        yield row, cropped
+
+
+def _open(ws: Workspace, config: EmbedConfig, uri: str) -> Image | ImageError:
+    try:
+        return open_image(ws.blobs.read(uri), max_pixels=config.max_pixels).image
+    except ImageError as error:
+        return error
+
+
+def _stack(inputs: list[NDArray[Any]]) -> NDArray[Any]:
+    return np.stack(inputs) if inputs else np.empty((0,), np.float32)
+
+
+def _drop_not_finite(done: Done) -> Done:
+    bad = bad_rows(done.vectors)
+    if not len(bad):
+        return done
+    failures = [Failure(done.ids[i], Reason.NOT_FINITE, "the encoder answered NaN or infinity") for i in bad]
+    keep = np.setdiff1d(np.arange(len(done.ids)), bad)
+    return Done([done.ids[i] for i in keep], done.vectors[keep], done.failures + failures)

@@ -1,0 +1,97 @@
+"""What every stage is: a name, a configuration, the tables it reads and writes, and one function."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from goldpan.compute.executor import Executor, LocalExecutor
+from goldpan.core.config import Config
+from goldpan.core.errors import GoldpanError, InputError
+from goldpan.core.progress import Progress, Silent
+from goldpan.core.records import Report
+from goldpan.store.workspace import Workspace
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+@dataclass(frozen=True)
+class Stage(Generic[ConfigT]):
+    """A verb. Call it with a workspace and its configuration, or the fields of one.
+
+    Example:
+        ``report = goldpan.embed(ws, encoder="phash:8")``
+    """
+
+    name: str
+    config: type[ConfigT]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    run: Callable[[Workspace, ConfigT, Executor, Progress], Report]
+
+    def __call__(
+        self,
+        ws: Workspace | str | Path,
+        config: ConfigT | None = None,
+        *,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
+        **fields: Any,
+    ) -> Report:
+        """Run the stage and record the run.
+
+        Args:
+            ws: the workspace, or the path of one.
+            config: the stage's configuration; or give its fields by name.
+            executor: who does the work; the processors of this machine where None.
+            progress: told how the work moves on.
+            **fields: the configuration's fields, where `config` is None.
+
+        Raises:
+            InputError: a field is unknown or out of range, or the input cannot be used.
+            StageError: the stage could not go on; what it committed stays.
+        """
+        ws = ws if isinstance(ws, Workspace) else Workspace(ws)
+        config = config or make_config(self.config, fields)
+        started = time.perf_counter()
+        run_id = ws.runs.start(self.name, config, ws.versions(self.reads))
+        try:
+            workers = getattr(config, "workers", None)
+            report = self.run(ws, config, executor or LocalExecutor(workers), progress or Silent())
+        except BaseException as error:
+            ws.runs.failed(run_id, self.name, error, time.perf_counter() - started)
+            raise
+        report.seconds = time.perf_counter() - started
+        ws.runs.done(run_id, report, ws.versions(self.writes))
+        return report
+
+
+def make_config(model: type[ConfigT], fields: dict[str, Any]) -> ConfigT:
+    """Build a configuration from named fields; what pydantic rejects becomes one sentence.
+
+    Raises:
+        InputError: a field is unknown, missing or out of range.
+    """
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        raise InputError(explain(error)) from error
+
+
+def explain(error: ValidationError) -> str:
+    """Say what pydantic found wrong: which field, which value, what is allowed."""
+    problems = []
+    for item in error.errors():
+        cause = item.get("ctx", {}).get("error")
+        if isinstance(cause, GoldpanError):
+            problems.append(str(cause))
+            continue
+        name = ".".join(str(part) for part in item["loc"]) or "configuration"
+        given = "" if item["type"] == "missing" else f" (given: {item['input']!r})"
+        problems.append(f"{name}: {item['msg'].removeprefix('Value error, ')}{given}")
+    return "; ".join(problems) + ("" if problems and problems[-1].endswith(".") else ".")

@@ -1,0 +1,164 @@
+"""One table of a workspace: a Lance dataset that may not exist yet, read and appended to in whole batches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from goldpan.core.errors import InputError, WorkspaceError
+
+if TYPE_CHECKING:
+    import lance
+    import pandas as pd
+
+_COMPACT_ABOVE_FRAGMENTS = 32
+
+
+class Table:
+    """A Lance dataset at `uri`, created by its first append.
+
+    Appends are atomic commits: a process that dies leaves the last committed version. Several processes may append.
+    """
+
+    def __init__(self, uri: str, schema: pa.Schema | None = None, name: str = "") -> None:
+        self.uri = uri
+        self.name = name or uri
+        self._schema = schema
+
+    def dataset(self) -> lance.LanceDataset | None:
+        """Open the newest version, or None where nothing was written yet."""
+        import lance
+
+        try:
+            return lance.dataset(self.uri)
+        except (ValueError, FileNotFoundError) as error:
+            if "not found" in str(error).lower():
+                return None
+            raise WorkspaceError(f"The table {self.name} cannot be read: {error}") from error
+
+    @property
+    def exists(self) -> bool:
+        """True once something was appended."""
+        return self.dataset() is not None
+
+    @property
+    def version(self) -> int:
+        """The number of the newest version; 0 before the first append."""
+        dataset = self.dataset()
+        return int(dataset.version) if dataset is not None else 0
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema.
+
+        Raises:
+            WorkspaceError: nothing was written and none is known beforehand.
+        """
+        dataset = self.dataset()
+        schema = dataset.schema if dataset is not None else self._schema
+        if schema is None:
+            raise WorkspaceError(f"The table {self.name} does not exist yet.")
+        return schema
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the table says of itself (the `goldpan` key of its schema); empty before the first append."""
+        dataset = self.dataset()
+        raw = (dataset.schema.metadata or {}).get(b"goldpan") if dataset is not None else None
+        found: dict[str, Any] = json.loads(raw) if raw else {}
+        return found
+
+    def count(self, where: str | None = None) -> int:
+        """Count the rows, or those for which the SQL predicate `where` holds."""
+        dataset = self.dataset()
+        return 0 if dataset is None else int(self._guard(where, lambda: dataset.count_rows(where)))
+
+    def append(self, rows: pa.Table) -> None:
+        """Append `rows` in one commit; the first append creates the table."""
+        import lance
+
+        if rows.num_rows == 0:
+            return
+        if not self.exists:
+            try:
+                lance.write_dataset(rows, self.uri, mode="create")
+                return
+            except OSError as error:  # another process created it meanwhile
+                if "exist" not in str(error).lower():
+                    raise
+        lance.write_dataset(rows, self.uri, mode="append")
+
+    def append_rows(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Append dictionaries, with the table's own schema."""
+        self.append(pa.Table.from_pylist(list(rows), schema=self.schema))
+
+    def delete(self, where: str) -> None:
+        """Delete the rows for which the SQL predicate `where` holds."""
+        dataset = self.dataset()
+        if dataset is not None:
+            dataset.delete(where)
+
+    def to_table(
+        self, where: str | None = None, columns: Sequence[str] | None = None, limit: int | None = None
+    ) -> pa.Table:
+        """Read rows as an Arrow table, in the order in which they were appended.
+
+        Args:
+            where: an SQL predicate over the columns, such as ``label = 'cat' AND width > 200``.
+            columns: the columns to read, all where None.
+            limit: at most so many rows.
+
+        Raises:
+            InputError: the predicate or a column is not understood.
+        """
+        dataset = self.dataset()
+        if dataset is None:
+            schema = self.schema
+            return schema.empty_table().select(list(columns) if columns is not None else schema.names)
+        wanted = list(columns) if columns is not None else None
+        return self._guard(where, lambda: dataset.to_table(columns=wanted, filter=where, limit=limit))
+
+    def to_pandas(self, where: str | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Read rows as a pandas frame; see `to_table`."""
+        return self.to_table(where, columns).to_pandas()
+
+    def scan(
+        self, columns: Sequence[str] | None = None, where: str | None = None, batch_rows: int = 1024
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield record batches of exactly `batch_rows` rows (the last may be shorter), in order, in bounded memory."""
+        dataset = self.dataset()
+        if dataset is None:
+            return
+        wanted = list(columns) if columns is not None else None
+        scanner = self._guard(
+            where,
+            lambda: dataset.scanner(
+                columns=wanted,
+                filter=where,
+                batch_size=batch_rows,
+                scan_in_order=True,
+                strict_batch_size=True,
+                batch_readahead=4,
+            ),
+        )
+        yield from scanner.to_batches()
+
+    def compact(self) -> None:
+        """Merge many small fragments into few, keeping the order of the rows."""
+        dataset = self.dataset()
+        if dataset is not None and len(dataset.get_fragments()) > _COMPACT_ABOVE_FRAGMENTS:
+            dataset.optimize.compact_files()
+
+    def _guard(self, where: str | None, read: Any) -> Any:
+        """Run a read; a predicate or column that Lance rejects becomes one sentence."""
+        try:
+            return read()
+        except (ValueError, OSError, KeyError) as error:
+            reason = str(error).splitlines()[0].split(", /")[0][:300]
+            asked = f" with the predicate {where!r}" if where else ""
+            raise InputError(
+                f"Cannot read {self.name}{asked}: {reason} Columns: {', '.join(self.schema.names)}."
+            ) from error

@@ -1,0 +1,198 @@
+"""A workspace: one folder that holds the tables of images and of what was learned about them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goldpan import __version__
+from goldpan.core.errors import UnknownName, WorkspaceError
+from goldpan.store.blobs import Blobs
+from goldpan.store.failures import Failures
+from goldpan.store.runs import Runs
+from goldpan.store.schemas import FAILURES, IMAGES
+from goldpan.store.tables import Table
+
+if TYPE_CHECKING:
+    from goldpan.store.journal import Journal
+
+MARKER = "goldpan.json"
+_LAYOUT = 1
+_LONGEST_NAME = 80
+
+
+class Vectors(NamedTuple):
+    """One table of vectors: row i of `array` belongs to ``ids[i]``.
+
+    Attributes:
+        ids: ``(n,)`` unicode strings.
+        array: ``(n, d)`` float16, float32, or uint8 packed bits; a view of the table's memory where it is in one piece.
+    """
+
+    ids: NDArray[np.str_]
+    array: NDArray[Any]
+
+
+class Workspace:
+    """A goldpan workspace on disk.
+
+    Args:
+        path: the folder.
+        create: make it if it is not there yet; otherwise it must be a workspace.
+
+    Raises:
+        WorkspaceError: `path` is no workspace, or cannot be made one.
+
+    Example:
+        >>> import tempfile
+        >>> ws = Workspace(tempfile.mkdtemp() + "/ws", create=True)
+        >>> ws.images.count()
+        0
+    """
+
+    def __init__(self, path: str | Path, *, create: bool = False) -> None:
+        self.path = Path(path)
+        if create:
+            _create(self.path)
+        elif not (self.path / MARKER).is_file():
+            raise WorkspaceError(f"{self.path} is not a goldpan workspace; type: goldpan init {self.path}")
+        layout = json.loads((self.path / MARKER).read_text()).get("layout")
+        if layout != _LAYOUT:
+            raise WorkspaceError(
+                f"{self.path} has layout {layout}, this goldpan {__version__} reads {_LAYOUT}; "
+                "install the goldpan that made it."
+            )
+
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.path)!r})"
+
+    @cached_property
+    def images(self) -> Table:
+        """One row an image or crop."""
+        return self._table("images", IMAGES)
+
+    @cached_property
+    def failures(self) -> Table:
+        """One row an item that did not make it."""
+        return self._table("failures", FAILURES)
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        """The bytes behind the images."""
+        return Blobs(str(self.path / "blobs.lance"))
+
+    @cached_property
+    def runs(self) -> Runs:
+        """What ran, when, on what."""
+        return Runs(str(self.path / "runs.lance"))
+
+    @cached_property
+    def journal(self) -> Journal:
+        """People's decisions; another database where the marker file names one under "journal"."""
+        from goldpan.store.journal import Journal
+
+        marker = json.loads((self.path / MARKER).read_text())
+        return Journal(marker.get("journal") or f"sqlite:///{self.path / 'journal.sqlite'}")
+
+    def failures_of(self, stage: str, scope: str) -> Failures:
+        """Return the failures of one stage within one scope."""
+        return Failures(self.failures, stage, scope)
+
+    def vectors_table(self, name: str) -> Table:
+        """Return the table of one encoder's vectors by its table name; it may not exist yet."""
+        return self._table(f"vectors/{name}", None)
+
+    def vector_names(self) -> list[str]:
+        """Return the names of the vector tables, sorted."""
+        return sorted(path.stem for path in (self.path / "vectors").glob("*.lance"))
+
+    def find_vectors(self, spec: str) -> Table:
+        """Find the vectors of an encoder by spec or by table name.
+
+        Raises:
+            UnknownName: no table of this workspace was made with it.
+        """
+        for name in (spec, vectors_name(spec)):
+            if name in self.vector_names():
+                return self.vectors_table(name)
+        raise UnknownName(
+            "vectors", spec, self.vector_names(), f"To make them: goldpan embed {self.path} --encoder ..."
+        )
+
+    def vectors(self, spec: str) -> Vectors:
+        """Read all vectors of an encoder, given by its spec or table name.
+
+        Raises:
+            UnknownName: no table of this workspace was made with it.
+        """
+        table = self.find_vectors(spec).to_table(columns=["id", "vector"])
+        return Vectors(np.asarray(table["id"].to_pylist(), dtype=np.str_), vector_array(table["vector"]))
+
+    def tables(self) -> dict[str, Table]:
+        """Return every table that exists, and always images and failures, by name."""
+        found = {"images": self.images, "failures": self.failures}
+        for other in (self.blobs.table, self.runs.table):
+            if other.exists:
+                found[other.name] = other
+        return found | {f"vectors/{name}": self.vectors_table(name) for name in self.vector_names()}
+
+    def versions(self, names: tuple[str, ...]) -> dict[str, int]:
+        """Return the versions of the named tables, for the record of a run; "vectors" means every vector table."""
+        wanted = {name: table for name, table in self.tables().items() if name.split("/")[0] in names}
+        return {name: table.version for name, table in wanted.items()}
+
+    def _table(self, name: str, schema: Any) -> Table:
+        return Table(str(self.path / f"{name}.lance"), schema, name)
+
+
+def vectors_name(spec: str, suffixes: Mapping[str, str | None] | None = None) -> str:
+    """Return the table name of an encoder spec: short, readable, and the same from every working directory.
+
+    ``onnx:../models/dual-encoder`` -> ``onnx_dual-encoder``; ``clip:ViT-B-32/openai`` -> ``clip_ViT-B-32_openai``.
+    The part after a path's last slash stands for a path; `suffixes` (output, column) are added after a dot.
+    """
+    kind, _, rest = spec.partition(":")
+    if kind == "onnx" or kind.endswith(".py"):
+        rest, kind = (Path(rest).name, kind) if kind == "onnx" else (rest, Path(kind).stem)
+    parts = [kind, rest] if rest else [kind]
+    name = "_".join(parts) + "".join(f".{value}" for value in (suffixes or {}).values() if value)
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name)
+    if len(safe) <= _LONGEST_NAME:
+        return safe
+    return safe[: _LONGEST_NAME - 9] + "-" + hashlib.sha256(safe.encode()).hexdigest()[:8]
+
+
+def vector_array(column: Any) -> NDArray[Any]:
+    """Turn an Arrow column of fixed-size lists into ``(n, d)``, without a copy where it is one chunk."""
+    dim = column.type.list_size
+    parts = [chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim) for chunk in column.chunks]
+    if not parts:
+        return np.empty((0, dim), column.type.value_type.to_pandas_dtype())
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _create(path: Path) -> None:
+    marker = path / MARKER
+    if marker.is_file():
+        return
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise WorkspaceError(f"{path} exists and is not a goldpan workspace; name a new or empty folder.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        fresh = path / f".{MARKER}.{os.getpid()}"
+        fresh.write_text(
+            json.dumps({"layout": _LAYOUT, "goldpan": __version__, "created_at": datetime.now(UTC).isoformat()}) + "\n"
+        )
+        fresh.replace(marker)
+    except OSError as error:
+        raise WorkspaceError(f"{path} cannot be made a workspace: {error.strerror}.") from error
