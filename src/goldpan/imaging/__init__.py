@@ -1,0 +1,1 @@
+"""Imaging: open safely, orient, resize, cut thumbnails, hash."""
