@@ -1,0 +1,1 @@
+"""Numbers that judge: recall with ties, accuracy, intervals, agreement."""

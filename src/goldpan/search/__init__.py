@@ -1,0 +1,1 @@
+"""Nearest neighbors: exact ones with a proof, index engines, and their tuning."""

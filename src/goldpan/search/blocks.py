@@ -1,0 +1,82 @@
+"""Cutting base and queries into blocks: how large, read ahead, in which type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goldpan.search.bounds import PANEL
+from goldpan.search.readers import ArrayReader, VectorReader
+
+_SMALLEST = 16 * PANEL
+_LARGEST = 1 << 26
+
+
+class Plan(NamedTuple):
+    """How many rows of each side are held at once."""
+
+    base_rows: int
+    query_rows: int
+
+
+class Block(NamedTuple):
+    """Rows of a table and the number of the first."""
+
+    start: int
+    rows: NDArray[Any]
+
+
+def plan_blocks(base: VectorReader, queries: VectorReader, k: int, memory_bytes: int, code_bytes: int) -> Plan:
+    """Share the memory: queries take up to a third of it, the base the rest.
+
+    Args:
+        base: the base.
+        queries: the queries.
+        k: length of the answers.
+        memory_bytes: what blocks, codes and answers may take, without arrays that the caller holds.
+        code_bytes: bytes of the code of one value.
+    """
+    query_row = _row_bytes(queries, code_bytes) + 32 * k + 96
+    query_rows = _fit(queries.n, memory_bytes // 3, query_row)
+    base_row = _row_bytes(base, code_bytes) + 64
+    base_rows = _fit(base.n, memory_bytes - query_rows * query_row, base_row)
+    return Plan(base_rows, query_rows)
+
+
+def _row_bytes(reader: VectorReader, code_bytes: int) -> int:
+    itemsize = np.dtype(reader.dtype).itemsize
+    read = 0 if isinstance(reader, ArrayReader) else 2 * itemsize  # one block in use, one read ahead
+    converted = 0 if np.dtype(reader.dtype).name in ("float32", "float64") else 4
+    return reader.dim * (read + converted + code_bytes)
+
+
+def _fit(n: int, budget: int, row: int) -> int:
+    rows = max(_SMALLEST, min(_LARGEST, budget // row) // PANEL * PANEL)
+    pieces = -(-n // rows)
+    return min(rows, -(-n // pieces // PANEL) * PANEL + PANEL)
+
+
+def read_blocks(reader: VectorReader, rows: int) -> Iterator[Block]:
+    """Yield a table in blocks, in order; the next is read while the last is worked on."""
+    starts = range(0, reader.n, rows)
+    if isinstance(reader, ArrayReader) or len(starts) == 1:
+        for start in starts:
+            yield Block(start, reader.read(start, min(reader.n, start + rows)))
+        return
+    with ThreadPoolExecutor(1, "read-ahead") as ahead:
+        waiting = ahead.submit(reader.read, 0, min(reader.n, rows))
+        for start in starts:
+            found = waiting.result()
+            following = start + rows
+            if following < reader.n:
+                waiting = ahead.submit(reader.read, following, min(reader.n, following + rows))
+            yield Block(start, found)
+
+
+def computable(rows: NDArray[Any]) -> NDArray[Any]:
+    """Return the rows as contiguous float32, or float64 where they are; a copy only where needed."""
+    return np.ascontiguousarray(rows, np.float64 if rows.dtype == np.float64 else np.float32)

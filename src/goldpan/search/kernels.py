@@ -1,0 +1,72 @@
+"""Who does the inner loops: the C++ module where it is built, NumPy where it is not."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from goldpan.core.errors import InputError
+from goldpan.core.records import Metric
+from goldpan.search.bounds import BaseBlock, Coefficients, Packed, Packing, QueryBlock
+from goldpan.search.topk import TopK
+
+VARIABLE = "GOLDPAN_KERNELS"
+
+
+class Kernels(Protocol):
+    """The loops of exact search.
+
+    Attributes:
+        name: "numpy", or "native:" and the instruction set.
+        threads: whether several threads calling at once are faster than one.
+        code_dtype: type of a code.
+    """
+
+    name: str
+    threads: bool
+    code_dtype: type[Any]
+
+    def pack(self, rows: NDArray[Any], out: Packed, how: Packing) -> None:
+        """Center and encode rows into `out`; a row that is not finite gets such a norm.
+
+        Args:
+            rows: ``(n, d)`` float32 or float64, contiguous.
+            out: arrays for those rows; `codes` has rows up to a whole panel where `how.panels`.
+            how: what to do to the rows.
+        """
+        ...
+
+    def search(
+        self, block: BaseBlock, queries: QueryBlock, coefficients: Coefficients, metric: Metric, top: TopK
+    ) -> None:
+        """Bring the rows of `block`, whose ids are all above those seen so far, into `top`."""
+        ...
+
+    def hamming(self, rows: NDArray[Any], first_id: int, queries: NDArray[Any], top: TopK) -> None:
+        """Bring packed bit rows ``(n, words)`` uint64 into `top`, keys being minus the differing bits."""
+        ...
+
+
+def load_kernels(name: str | None = None) -> Kernels:
+    """Return the kernels of that name; the fastest of this machine where None.
+
+    Args:
+        name: "auto", "numpy", "native" or "native:LEVEL"; the environment variable GOLDPAN_KERNELS where None.
+
+    Raises:
+        InputError: no such kernels here.
+    """
+    from goldpan.search import twins
+
+    name = name or os.environ.get(VARIABLE) or "auto"
+    if name == "numpy":
+        return twins.NumpyKernels()
+    try:
+        from goldpan.search import native
+    except ImportError:
+        if name == "auto":
+            return twins.NumpyKernels()
+        raise InputError(f"Kernels {name!r} need the compiled module, which is missing; use 'numpy'.") from None
+    return native.kernels("native" if name == "auto" else name)

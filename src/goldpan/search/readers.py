@@ -1,0 +1,94 @@
+"""Rows in order: what exact search needs of a base or of queries that may not fit in memory."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goldpan.core.arrays import VECTOR_DTYPES
+from goldpan.core.errors import ArrayError
+
+_SAMPLE_RUNS = 16
+_SAMPLE_ROWS = 256
+
+
+@runtime_checkable
+class VectorReader(Protocol):
+    """A table of vectors that is read by ranges of rows; the readers of `goldpan.formats` are such."""
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+
+    @property
+    def dim(self) -> int:
+        """Number of values a row."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of a value."""
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Return rows `start` to `stop` (excluded), ``(stop - start, dim)``."""
+
+
+class ArrayReader:
+    """An array, or a memory map, as a `VectorReader`; `read` gives views."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array
+        self.n, self.dim = array.shape
+        self.dtype = array.dtype
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Return a view of rows `start` to `stop`."""
+        return self.array[start:stop]
+
+
+VectorSource: TypeAlias = NDArray[Any] | VectorReader
+
+
+def as_reader(source: VectorSource | Any, name: str) -> VectorReader:
+    """Wrap what is not yet a reader; look at shape and dtype, not at values.
+
+    Raises:
+        ArrayError: not two axes, a dtype we do not compute with, no rows or no columns.
+    """
+    if isinstance(source, VectorReader):
+        reader = source
+    else:
+        array = np.asarray(source)
+        if array.ndim != 2:
+            raise ArrayError(f"{name} must have 2 axes (rows, dimensions), not shape {array.shape}.")
+        reader = ArrayReader(array)
+    if np.dtype(reader.dtype).name not in VECTOR_DTYPES:
+        raise ArrayError(f"{name} has dtype {reader.dtype}; allowed: {', '.join(VECTOR_DTYPES)}.")
+    if reader.n == 0 or reader.dim == 0:
+        raise ArrayError(f"{name} is empty: {reader.n} rows of {reader.dim} dimensions.")
+    return reader
+
+
+def sample_mean(reader: VectorReader, *, unit: bool) -> NDArray[np.float64]:
+    """Return the mean of a few thousand rows spread over the table, ``(dim,)`` float64.
+
+    Integer tables get a mean of whole numbers, which keeps their centered rows exact. Values that are not
+    finite are left to those who read every row.
+
+    Args:
+        reader: the table.
+        unit: take the mean of the rows at unit length.
+    """
+    runs = min(_SAMPLE_RUNS, -(-reader.n // _SAMPLE_ROWS))
+    starts = np.linspace(0, max(0, reader.n - _SAMPLE_ROWS), runs).astype(int)
+    total = np.zeros(reader.dim)
+    rows = 0
+    with np.errstate(all="ignore"):
+        for start in starts:
+            part = reader.read(int(start), int(min(reader.n, start + _SAMPLE_ROWS))).astype(np.float64)
+            norms = np.linalg.norm(part, axis=1, keepdims=True) if unit else 1.0
+            total += np.divide(part, norms, out=np.zeros_like(part), where=norms != 0).sum(axis=0)
+            rows += len(part)
+    mean: NDArray[np.float64] = np.nan_to_num(total / rows, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.rint(mean) if not unit and np.dtype(reader.dtype).kind in "iu" else mean
