@@ -1,3 +1,81 @@
-"""goldpan: pan web-scale image collections for gold-standard datasets and vector-search benchmarks."""
+"""goldpan: pan web-scale image collections for gold-standard datasets and vector-search benchmarks.
+
+The names below are imported when they are first touched, so that ``import goldpan`` stays light.
+
+    >>> import goldpan, tempfile
+    >>> ws = goldpan.Workspace(tempfile.mkdtemp() + "/ws", create=True)
+    >>> ws.images.count()
+    0
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from goldpan.core.errors import GoldpanError, InputError
+    from goldpan.core.records import Metric, Neighbors, Report
+    from goldpan.encoders.loading import load_encoder
+    from goldpan.formats.convert import convert
+    from goldpan.formats.vectors import open_vectors, write_vectors
+    from goldpan.imaging.opening import open_image
+    from goldpan.search.exact import exact_search
+    from goldpan.stages.acquire.folder import STAGE as acquire_folder
+    from goldpan.stages.acquire.openimages import STAGE as acquire_openimages
+    from goldpan.stages.acquire.table import STAGE as acquire_table
+    from goldpan.stages.acquire.webdataset import STAGE as acquire_webdataset
+    from goldpan.stages.bench.run import STAGE as bench_make
+    from goldpan.stages.embed.run import STAGE as embed
+    from goldpan.stages.publish.run import publish
+    from goldpan.stages.search.run import search
+    from goldpan.stages.truth.run import truth
+    from goldpan.stages.verify.run import verify
+    from goldpan.store.workspace import Workspace
+
+_FRONT_DOOR = {
+    "GoldpanError": "core.errors:GoldpanError",
+    "InputError": "core.errors:InputError",
+    "Metric": "core.records:Metric",
+    "Neighbors": "core.records:Neighbors",
+    "Report": "core.records:Report",
+    "Workspace": "store.workspace:Workspace",
+    "acquire_folder": "stages.acquire.folder:STAGE",
+    "acquire_openimages": "stages.acquire.openimages:STAGE",
+    "acquire_table": "stages.acquire.table:STAGE",
+    "acquire_webdataset": "stages.acquire.webdataset:STAGE",
+    "bench_make": "stages.bench.run:STAGE",
+    "convert": "formats.convert:convert",
+    "embed": "stages.embed.run:STAGE",
+    "exact_search": "search.exact:exact_search",
+    "load_encoder": "encoders.loading:load_encoder",
+    "open_image": "imaging.opening:open_image",
+    "open_vectors": "formats.vectors:open_vectors",
+    "publish": "stages.publish.run:publish",
+    "search": "stages.search.run:search",
+    "truth": "stages.truth.run:truth",
+    "verify": "stages.verify.run:verify",
+    "write_vectors": "formats.vectors:write_vectors",
+}
+
+__all__ = [  # noqa: RUF022  plain strings, so that tools see them
+    *("GoldpanError", "InputError", "Metric", "Neighbors", "Report", "Workspace"),
+    *("acquire_folder", "acquire_openimages", "acquire_table", "acquire_webdataset"),
+    *("bench_make", "convert", "embed", "exact_search", "load_encoder", "open_image", "open_vectors"),
+    *("publish", "search", "truth", "verify", "write_vectors"),
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FRONT_DOOR:
+        raise AttributeError(f"module 'goldpan' has no attribute {name!r}")
+    module, _, attribute = _FRONT_DOOR[name].partition(":")
+    value = getattr(importlib.import_module(f"goldpan.{module}"), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*_FRONT_DOOR, "__version__"])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import cyclopts
 
 from goldpan import __version__
-from goldpan.core.errors import GoldpanError
+from goldpan.core.errors import GoldpanError, UnknownName
 
 VERBS = {
     "demo": "Make a workspace, a search page and a benchmark from images that are already here.",
@@ -50,6 +50,8 @@ def main(tokens: Sequence[str] | None = None) -> None:
 def run(tokens: Sequence[str]) -> int:
     """Run one command; return its exit code. Errors of ours are one sentence on stderr."""
     try:
+        if tokens and not tokens[0].startswith("-") and tokens[0] not in VERBS:
+            raise UnknownName("command", tokens[0], VERBS)
         code = app(list(tokens), exit_on_error=False, print_error=False, result_action="return_value")
         return code if isinstance(code, int) else 0
     except GoldpanError as error:

@@ -1,9 +1,9 @@
-"""Commands made from stages: a configuration's fields are the flags, declared once."""
+"""Commands made from configurations: the fields are the flags, declared once."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +16,22 @@ from goldpan.core.progress import Progress
 from goldpan.core.records import Report
 from goldpan.stages.stage import Stage, make_config
 
+DEFAULT_OUTPUT = Output()
 Work = Callable[[Any, Progress], Report]
-DEFAULT = Output()
+
+
+def option(name: str, annotation: Any, help: str, default: Any) -> inspect.Parameter:
+    """Declare a flag of the command line alone, such as ``--json``."""
+    about = Parameter(help=help, negative=())
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=Annotated[annotation, about])
+
+
+WORKSPACE = inspect.Parameter(
+    "workspace", inspect.Parameter.POSITIONAL_ONLY, annotation=Annotated[Path, Parameter(help="The workspace.")]
+)
+OUTPUT = inspect.Parameter("output", inspect.Parameter.KEYWORD_ONLY, default=DEFAULT_OUTPUT, annotation=Output)
+JSON = option("json", bool, "Print JSON on stdout.", False)
 
 
 def stage_command(stage: Stage[Any], *positional: str, short: dict[str, str] | None = None) -> Callable[..., int]:
@@ -26,19 +40,14 @@ def stage_command(stage: Stage[Any], *positional: str, short: dict[str, str] | N
     Args:
         stage: the verb.
         positional: fields that are given without a flag, in order.
-        short: field -> one-letter flag, such as ``{"batch_size": "-b"}``.
+        short: field -> another flag for it, such as ``{"batch_size": "-b"}``.
     """
-    workspace = inspect.Parameter(
-        "workspace",
-        inspect.Parameter.POSITIONAL_ONLY,
-        annotation=Annotated[Path, Parameter(help="The workspace.")],
-    )
 
-    def command(workspace: Path, /, *values: Any, output: Output = DEFAULT, **fields: Any) -> int:
-        config = make_config(stage.config, dict(zip(positional, values, strict=True)) | fields)
+    def command(workspace: Path, /, *values: Any, output: Output = DEFAULT_OUTPUT, **fields: Any) -> int:
+        config = config_from(stage.config, positional, values, fields)
         return output.show(stage(workspace, config, progress=output.progress()))
 
-    return _shaped(command, [workspace], stage.config, positional, short or {}, stage.run.__doc__)
+    return shaped(command, stage.config, positional, short, first=[WORKSPACE], last=[OUTPUT], doc=stage.run.__doc__)
 
 
 def config_command(
@@ -46,34 +55,40 @@ def config_command(
 ) -> Callable[..., int]:
     """Return the command of a verb that needs no workspace: `work` gets the configuration and a progress."""
 
-    def command(*values: Any, output: Output = DEFAULT, **fields: Any) -> int:
-        config = make_config(model, dict(zip(positional, values, strict=True)) | fields)
-        return output.show(work(config, output.progress()))
+    def command(*values: Any, output: Output = DEFAULT_OUTPUT, **fields: Any) -> int:
+        return output.show(work(config_from(model, positional, values, fields), output.progress()))
 
-    return _shaped(command, [], model, positional, short or {}, work.__doc__)
+    return shaped(command, model, positional, short, last=[OUTPUT], doc=work.__doc__)
 
 
-def _shaped(
-    command: Callable[..., int],
-    first: list[inspect.Parameter],
+def config_from(model: type[Config], positional: Sequence[str], values: Sequence[Any], fields: dict[str, Any]) -> Any:
+    """Build the configuration from what the command line gave."""
+    return make_config(model, dict(zip(positional, values, strict=False)) | fields)
+
+
+def shaped(
+    command: Callable[..., Any],
     model: type[Config],
-    positional: tuple[str, ...],
-    short: dict[str, str],
-    doc: str | None,
-) -> Callable[..., int]:
-    """Give a generic function the signature that cyclopts reads."""
+    positional: Sequence[str] = (),
+    short: dict[str, str] | None = None,
+    *,
+    first: Sequence[inspect.Parameter] = (),
+    last: Sequence[inspect.Parameter] = (),
+    doc: str | None = None,
+) -> Callable[..., Any]:
+    """Give a generic function the signature that cyclopts reads: `first`, the model's fields, `last`."""
     fields = model.model_fields
-    params = first + [_parameter(name, fields[name], None, inspect.Parameter.POSITIONAL_ONLY) for name in positional]
-    params += [
-        _parameter(name, field, short.get(name), inspect.Parameter.KEYWORD_ONLY)
-        for name, field in fields.items()
-        if name not in positional
+    flags = [name for name in fields if name not in positional]
+    params = [
+        *first,
+        *(_parameter(name, fields[name], None, inspect.Parameter.POSITIONAL_ONLY) for name in positional),
+        *(_parameter(name, fields[name], (short or {}).get(name), inspect.Parameter.KEYWORD_ONLY) for name in flags),
+        *last,
     ]
-    output = inspect.Parameter("output", inspect.Parameter.KEYWORD_ONLY, default=DEFAULT, annotation=Output)
-    command.__signature__ = inspect.Signature([*params, output])  # type: ignore[attr-defined]
-    command.__annotations__ = {param.name: param.annotation for param in [*params, output]}
+    command.__signature__ = inspect.Signature(params)  # type: ignore[attr-defined]
+    command.__annotations__ = {param.name: param.annotation for param in params}
     # Help shows the first paragraph; the errors a caller in Python handles are of no use there.
-    command.__doc__ = (doc or "").split("\n\n", maxsplit=1)[0]
+    command.__doc__ = (doc or command.__doc__ or "").split("\n\n", maxsplit=1)[0]
     return command
 
 

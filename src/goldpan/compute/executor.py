@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -57,7 +58,11 @@ class LocalExecutor:
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield ``function(item)`` in order; the first exception stops the rest and is raised."""
-        pool: Pool = (ThreadPoolExecutor if self.kind == "threads" else ProcessPoolExecutor)(self.workers)
+        pool: Pool
+        if self.kind == "threads":
+            pool = ThreadPoolExecutor(self.workers)
+        else:  # a forked child would inherit the threads of Lance and the BLAS in an unusable state
+            pool = ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("spawn"))
         waiting: deque[Future[Result]] = deque()
         try:
             for item in items:

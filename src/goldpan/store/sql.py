@@ -32,7 +32,7 @@ def query_tables(ws: Workspace, query: str) -> pa.Table:
         statements = connection.extract_statements(query)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise InputError("goldpan sql runs one SELECT; the tables change only through stages.")
-        return connection.execute(query).to_arrow_table()
+        return connection.sql(query).to_arrow_table()
     except duckdb.Error as error:
         raise InputError(f"The query is not understood: {str(error).splitlines()[0]}") from error
     finally:

@@ -133,7 +133,7 @@ class Table:
         if dataset is None:
             return
         wanted = list(columns) if columns is not None else None
-        scanner = self._guard(
+        batches = self._guard(
             where,
             lambda: dataset.scanner(
                 columns=wanted,
@@ -142,9 +142,10 @@ class Table:
                 scan_in_order=True,
                 strict_batch_size=True,
                 batch_readahead=4,
-            ),
+            ).to_batches(),
         )
-        yield from scanner.to_batches()
+        while (batch := self._guard(where, lambda: next(batches, None))) is not None:
+            yield batch
 
     def compact(self) -> None:
         """Merge many small fragments into few, keeping the order of the rows."""

@@ -173,9 +173,10 @@ def vectors_name(spec: str, suffixes: Mapping[str, str | None] | None = None) ->
 
 
 def vector_array(column: Any) -> NDArray[Any]:
-    """Turn an Arrow column of fixed-size lists into ``(n, d)``, without a copy where it is one chunk."""
+    """Turn an Arrow array or column of fixed-size lists into ``(n, d)``, without a copy where it is one chunk."""
     dim = column.type.list_size
-    parts = [chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim) for chunk in column.chunks]
+    chunks = getattr(column, "chunks", [column])
+    parts = [chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim) for chunk in chunks]
     if not parts:
         return np.empty((0, dim), column.type.value_type.to_pandas_dtype())
     return parts[0] if len(parts) == 1 else np.concatenate(parts)

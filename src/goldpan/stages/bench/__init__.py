@@ -1,0 +1,1 @@
+"""Make vector-search benchmarks: splits, truth, and a release folder."""
