@@ -1,4 +1,4 @@
-"""A page of search results with the pictures inside it: one file that opens from disk, with no script and no network."""
+"""A page of search results with the pictures inside: one file that opens from disk, no script, no network."""
 
 from __future__ import annotations
 

@@ -32,4 +32,7 @@ class BenchConfig(Config):
     layout: Layout = Field("fvecs", description="Files of the release: for which readers it is.")
     title: str = Field("", description="Title on the card; made from the encoder by default.")
     license: str = Field("", description="Licence of the vectors, as an SPDX id or an address, for the card.")
+    creator: str = Field("", description="Who made it, for the card.")
+    url: str = Field("", description="Where it is published, for the card.")
+    date: str | None = Field(None, description="Date on the card (YYYY-MM-DD); today by default.")
     workers: int | None = runtime_field(None, "Threads of the exact search; the processors by default.", ge=1)

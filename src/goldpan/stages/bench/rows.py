@@ -17,7 +17,7 @@ from goldpan.store.tables import Table
 from goldpan.store.workspace import Workspace, vector_array
 
 _BLOCK_ROWS = 8192
-# A release is read elsewhere: addresses of this machine stay here, and the two JSON columns become columns of their own.
+# A release is read elsewhere: addresses of this machine stay here. The JSON in `extra` becomes columns of its own.
 _NOT_PUBLISHED = ("uri", "source", "extra")
 
 
@@ -62,7 +62,9 @@ def make_pool(ws: Workspace, vectors: Table, where: str | None) -> Pool:
     has_vector = pc.is_valid(found)
     positions = found.filter(has_vector).to_numpy().astype(np.int64)
     if len(positions) == 0:
-        raise InputError(f"No image of {ws.path} has a vector in {vectors.name}{f' and fits {where!r}' if where else ''}.")
+        raise InputError(
+            f"No image of {ws.path} has a vector in {vectors.name}{f' and fits {where!r}' if where else ''}."
+        )
     return Pool(vectors, positions, images.filter(has_vector))
 
 

@@ -47,7 +47,7 @@ def split_rows(n: int, sizes: Sizes, seed: int, groups: Sequence[object] | None 
     Raises:
         InputError: there are too few rows, or too few groups.
     """
-    shuffle = np.random.RandomState(seed)  # noqa: NPY002  the published splits were drawn with it
+    shuffle = np.random.RandomState(seed)
     if groups is None:
         order = np.arange(n)
         shuffle.shuffle(order)

@@ -103,7 +103,7 @@ def _query_vector(ws: Workspace, table: Table, config: SearchConfig) -> NDArray[
         found = table.to_table(f"id = {quote(config.id)}", ["vector"], limit=1)
         if found.num_rows == 0:
             raise InputError(
-                f"{table.name} holds no id {config.id!r}; to list them: goldpan sql WS \"SELECT id FROM images\""
+                f'{table.name} holds no id {config.id!r}; to list them: goldpan sql WS "SELECT id FROM images"'
             )
         return vector_array(found["vector"])
     if config.vector is not None:
@@ -124,8 +124,8 @@ def _encoder(table: Table, config: SearchConfig) -> Encoder:
     encoder = load_encoder(about["encoder"], options)
     if encoder.revision != about["revision"]:
         raise InputError(
-            f"{about['encoder']} is now at revision {encoder.revision}, {table.name} was made with {about['revision']}; "
-            "embed again under another --name."
+            f"{about['encoder']} is now at revision {encoder.revision}, {table.name} was made with "
+            f"{about['revision']}; embed again under another --name."
         )
     return encoder
 
