@@ -1,0 +1,1 @@
+"""Files of vectors, ground truth and images: one file a format, read and written."""
