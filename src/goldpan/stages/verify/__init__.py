@@ -1,0 +1,1 @@
+"""Check a release: files, headers, values, leakage, truth."""

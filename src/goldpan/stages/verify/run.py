@@ -1,0 +1,140 @@
+"""Verify: is a release what it says? Sums, headers, values, duplicates, leakage, and the truth of a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from goldpan.core.config import Config
+from goldpan.core.errors import FormatError
+from goldpan.core.progress import Progress, Silent
+from goldpan.core.records import Metric
+from goldpan.formats.benchmark import read_benchmark
+from goldpan.formats.release import MANIFEST, Manifest, read_manifest
+from goldpan.formats.sums import SUMS, check_sums
+from goldpan.stages.verify.checks import check_truth_sample, check_truth_shape, check_values
+from goldpan.stages.verify.finding import Finding, Part, Verdict
+from goldpan.stages.verify.leakage import check_duplicates, check_keys_apart, check_vectors_apart, fingerprints
+
+_SAMPLE_WORK = 2e11
+
+
+class VerifyConfig(Config):
+    """What to check."""
+
+    release: Path = Field(description="A release folder, or a benchmark in any layout that goldpan reads.")
+    sample: int | None = Field(
+        None, description="Queries whose truth is recomputed; by default as many as take some seconds.", ge=1
+    )
+    metric: str | None = Field(None, description="The metric, where no file of the release says.")
+    seed: int = Field(0, description="Seed of the sample.", ge=0)
+
+
+def run(config: VerifyConfig, progress: Progress | None = None) -> list[Finding]:
+    """Check a release and return what was found, one finding a check.
+
+    Raises:
+        InputError: there is no such release, or its metric is not known.
+        FormatError: it is no benchmark that goldpan reads.
+    """
+    progress = progress or Silent()
+    progress.start(f"verify {config.release}")
+    findings = []
+    for finding in _findings(config):
+        findings.append(finding)
+        progress.advance(1, int(finding.verdict is Verdict.FAILED))
+    progress.finish()
+    return findings
+
+
+def _findings(config: VerifyConfig) -> Iterator[Finding]:
+    folder = config.release
+    manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else None
+    if (folder / SUMS).is_file():
+        yield from _check_files(folder)
+    try:
+        benchmark = read_benchmark(folder, config.metric or (manifest.metric if manifest else None))
+    except FormatError as error:
+        yield Finding("files", Verdict.FAILED, str(error))
+        return
+    metric = benchmark.metric or Metric.IP
+    parts = [
+        Part("base", benchmark.base, keys=_keys(folder, manifest, "base")),
+        Part("queries", benchmark.queries, benchmark.truth.ids, _keys(folder, manifest, "queries")),
+    ]
+    if benchmark.learn is not None:
+        ids = benchmark.learn_truth.ids if benchmark.learn_truth is not None else None
+        parts.append(Part("learn", benchmark.learn, ids, _keys(folder, manifest, "learn")))
+    yield from _check_headers(parts, manifest)
+    for part in parts:
+        yield from check_values(part, normalized=bool(manifest and manifest.normalized))
+    yield from _check_apart(parts, metric, manifest)
+    for part in parts[1:]:
+        sample = config.sample or max(10, int(_SAMPLE_WORK / max(1, benchmark.base.n * benchmark.base.dim)))
+        yield from check_truth_shape(part, benchmark.base.n, manifest.k if manifest else None)
+        yield from check_truth_sample(part, benchmark.base, metric, sample, config.seed)
+
+
+def _check_files(folder: Path) -> Iterator[Finding]:
+    sums = check_sums(folder)
+    for names, what in ((sums.changed, "changed"), (sums.missing, "missing")):
+        if names:
+            yield Finding("files", Verdict.FAILED, f"{what}: {', '.join(names)}")
+    if sums.unlisted:
+        yield Finding("files", Verdict.NOTE, f"not in {SUMS}: {', '.join(sums.unlisted)}")
+    if sums.ok:
+        yield Finding("files", Verdict.OK, f"{len(sums.same)} files have their SHA-256")
+
+
+def _check_headers(parts: list[Part], manifest: Manifest | None) -> Iterator[Finding]:
+    base = parts[0].vectors
+    for part in parts:
+        problems = []
+        if part.vectors.dim != base.dim:
+            problems.append(f"{part.vectors.dim} dimensions, the base has {base.dim}")
+        info = manifest.sets.get(part.name) if manifest else None
+        if info is not None and (part.vectors.n, part.vectors.dim) != (info.rows, manifest.dim if manifest else 0):
+            problems.append(f"{part.vectors.n} x {part.vectors.dim}, the manifest says {info.rows} x {base.dim}")
+        if part.keys is not None and any(len(values) != part.vectors.n for values in part.keys.values()):
+            problems.append("the metadata has another number of rows than the vectors")
+        for problem in problems:
+            yield Finding(f"{part.name} header", Verdict.FAILED, problem)
+        if not problems:
+            shape = f"{part.vectors.n:,} x {part.vectors.dim} {part.vectors.dtype.name}"
+            yield Finding(f"{part.name} header", Verdict.OK, shape)
+
+
+def _check_apart(parts: list[Part], metric: Metric, manifest: Manifest | None) -> Iterator[Finding]:
+    prints = {part.name: fingerprints(part.vectors) for part in parts}
+    group_by = (manifest.split.get("group_by") if manifest else None) or None
+    for part in parts:
+        yield from check_duplicates(part, prints[part.name])
+    for one, other in combinations(parts[::-1], 2):
+        yield from check_vectors_apart(one, other, prints[one.name], prints[other.name], metric)
+        yield from check_keys_apart(one, other, group_by)
+
+
+def _keys(folder: Path, manifest: Manifest | None, name: str) -> dict[str, list[Any]] | None:
+    import pyarrow.parquet as pq
+
+    info = manifest.sets.get(name) if manifest else None
+    if info is None or info.metadata is None or not (folder / info.metadata).is_file():
+        return None
+    wanted = {"id", "sha256", "parent_id", (manifest.split.get("group_by") if manifest else None)}
+    path = folder / info.metadata
+    table = pq.read_table(path, columns=[column for column in pq.read_schema(path).names if column in wanted])
+    keys: dict[str, list[Any]] = table.to_pydict()
+    return keys
+
+
+def verify(release: str | Path, **fields: Any) -> list[Finding]:
+    """Check a release; see `VerifyConfig` for the fields.
+
+    Example:
+        ``assert all(finding.verdict != "failed" for finding in goldpan.verify("release"))``
+    """
+    return run(VerifyConfig(release=Path(release), **fields))
