@@ -58,6 +58,8 @@ def run(tokens: Sequence[str]) -> int:
         return _say(str(error), error.exit_code)
     except cyclopts.CycloptsError as error:
         return _say(_sentence(error), EXIT_USAGE)
+    except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError, FileNotFoundError) as error:
+        return _say(f"{error.filename}: {error.strerror}; name a place that can be read and written.", EXIT_USAGE)
     except KeyboardInterrupt:
         return _say("interrupted; run the same command again to go on.", EXIT_INTERRUPTED)
     except BrokenPipeError:

@@ -20,7 +20,7 @@ _LINE_EVERY_S = 10.0
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Output:
+class Show:
     """Flags of every command that does work."""
 
     json: Annotated[bool, Parameter(negative=())] = False
@@ -38,7 +38,7 @@ class Output:
             return Silent()
         return Drawn() if sys.stderr.isatty() else Lines()
 
-    def show(self, report: Report) -> int:
+    def report(self, report: Report) -> int:
         """Print a report; return the exit code."""
         sys.stderr.flush()
         if self.json:

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from pydantic.fields import FieldInfo
 
-from goldpan.cli.show import Output
+from goldpan.cli.show import Show
 from goldpan.core.config import Config
 from goldpan.core.progress import Progress
 from goldpan.core.records import Report
 from goldpan.stages.stage import Stage, make_config
 
-DEFAULT_OUTPUT = Output()
+DEFAULT_SHOW = Show()
 Work = Callable[[Any, Progress], Report]
 
 
@@ -30,7 +30,7 @@ def option(name: str, annotation: Any, help: str, default: Any) -> inspect.Param
 WORKSPACE = inspect.Parameter(
     "workspace", inspect.Parameter.POSITIONAL_ONLY, annotation=Annotated[Path, Parameter(help="The workspace.")]
 )
-OUTPUT = inspect.Parameter("output", inspect.Parameter.KEYWORD_ONLY, default=DEFAULT_OUTPUT, annotation=Output)
+SHOW = inspect.Parameter("show", inspect.Parameter.KEYWORD_ONLY, default=DEFAULT_SHOW, annotation=Show)
 JSON = option("json", bool, "Print JSON on stdout.", False)
 
 
@@ -43,11 +43,11 @@ def stage_command(stage: Stage[Any], *positional: str, short: dict[str, str] | N
         short: field -> another flag for it, such as ``{"batch_size": "-b"}``.
     """
 
-    def command(workspace: Path, /, *values: Any, output: Output = DEFAULT_OUTPUT, **fields: Any) -> int:
+    def command(workspace: Path, /, *values: Any, show: Show = DEFAULT_SHOW, **fields: Any) -> int:
         config = config_from(stage.config, positional, values, fields)
-        return output.show(stage(workspace, config, progress=output.progress()))
+        return show.report(stage(workspace, config, progress=show.progress()))
 
-    return shaped(command, stage.config, positional, short, first=[WORKSPACE], last=[OUTPUT], doc=stage.run.__doc__)
+    return shaped(command, stage.config, positional, short, first=[WORKSPACE], last=[SHOW], doc=stage.run.__doc__)
 
 
 def config_command(
@@ -55,10 +55,10 @@ def config_command(
 ) -> Callable[..., int]:
     """Return the command of a verb that needs no workspace: `work` gets the configuration and a progress."""
 
-    def command(*values: Any, output: Output = DEFAULT_OUTPUT, **fields: Any) -> int:
-        return output.show(work(config_from(model, positional, values, fields), output.progress()))
+    def command(*values: Any, show: Show = DEFAULT_SHOW, **fields: Any) -> int:
+        return show.report(work(config_from(model, positional, values, fields), show.progress()))
 
-    return shaped(command, model, positional, short, last=[OUTPUT], doc=work.__doc__)
+    return shaped(command, model, positional, short, last=[SHOW], doc=work.__doc__)
 
 
 def config_from(model: type[Config], positional: Sequence[str], values: Sequence[Any], fields: dict[str, Any]) -> Any:

@@ -45,7 +45,7 @@ class UnknownName(InputError):
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
-        names = sorted(known)
+        names = sorted(str(name) for name in known)
         close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         suggestion = f" Did you mean {close[0]!r}?" if close else ""
         listed = ", ".join(names) if names else "none"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from goldpan.core.errors import InputError
 from goldpan.core.progress import Progress
 from goldpan.core.records import Metric, Report, parse_metric
 from goldpan.formats.atomic import replace_folder
+from goldpan.formats.relayout import relayout
 from goldpan.formats.release import METADATA, PICTURE, Manifest, SetInfo
 from goldpan.formats.seal import seal
 from goldpan.formats.truth import write_truth
@@ -48,21 +50,44 @@ def run(ws: Workspace, config: BenchConfig, executor: Executor, progress: Progre
     if config.k > len(split.base):
         raise InputError(f"k = {config.k} is more than the {len(split.base)} base rows; lower --k or take more rows.")
     with replace_folder(config.output) as folder:
-        sets = {name: ChosenRows(pool, rows, normalize=terms.normalize) for name, rows in split._asdict().items()}
-        written = {name: _write_set(folder, name, rows, progress) for name, rows in sets.items() if rows.n}
-        proofs = {name: _write_truth(folder, written, name, config, terms, executor, progress) for name in _TRUTH_FILES
-                  if name in written}  # fmt: skip
-        _draw(folder, pool, split.base, terms, config)
-        manifest = _manifest(ws, config, pool, sets, written, terms, proofs)
+        work = folder if config.layout == "fvecs" else folder / ".fvecs"
+        manifest = _make(ws, config, pool, terms, split, work, executor, progress)
+        if work != folder:
+            manifest = relayout(work, folder, manifest, config.layout)
+            shutil.rmtree(work)
         seal(folder, manifest)
+    sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in split._asdict().items())
     return Report(
         "bench make",
         rows_in=len(pool.positions),
         rows_out=len(pool.positions),
-        outputs={str(config.output): ", ".join(f"{rows.n:,} {name}" for name, rows in sets.items())},
+        outputs={str(config.output): f"{sizes}, {config.layout}"},
         details={"release": str(config.output), "truth": manifest.truth, "split": manifest.split},
         next_steps=[f"goldpan verify {config.output}"],
     )
+
+
+def _make(
+    ws: Workspace,
+    config: BenchConfig,
+    pool: Pool,
+    terms: _Terms,
+    split: Split,
+    folder: Path,
+    executor: Executor,
+    progress: Progress,
+) -> Manifest:
+    """Write sets, truth, metadata and picture as plain fvecs, which every later step can read at random."""
+    folder.mkdir(exist_ok=True)
+    sets = {name: ChosenRows(pool, rows, normalize=terms.normalize) for name, rows in split._asdict().items()}
+    written = {name: _write_set(folder, name, rows, progress) for name, rows in sets.items() if rows.n}
+    proofs = {
+        name: _write_truth(folder, written, name, config.k, terms.metric, executor, progress)
+        for name in _TRUTH_FILES
+        if name in written
+    }
+    _draw(folder, pool, split.base, terms, config)
+    return _manifest(ws, config, pool, sets, written, terms, proofs)
 
 
 class _Terms(NamedTuple):
@@ -119,13 +144,13 @@ def _write_truth(
     folder: Path,
     written: dict[str, SetInfo],
     name: str,
-    config: BenchConfig,
-    terms: _Terms,
+    k: int,
+    metric: Metric,
     executor: Executor,
     progress: Progress,
 ) -> dict[str, Any]:
     base, queries = open_vectors(folder / written["base"].vectors), open_vectors(folder / written[name].vectors)
-    found = exact_search(base, queries, config.k, terms.metric, workers=executor.workers, progress=progress)
+    found = exact_search(base, queries, k, metric, workers=executor.workers, progress=progress)
     write_truth(folder / _TRUTH_FILES[name], found.neighbors.ids, found.neighbors.scores)
     return _proof(found)
 

@@ -1,0 +1,1 @@
+"""Write a release in another layout."""
