@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from goldpan.core.errors import InputError
+from goldpan.core.errors import InputError, UnknownName
 from goldpan.core.records import Metric
 from goldpan.search.bounds import BaseBlock, Coefficients, Packed, Packing, QueryBlock
 from goldpan.search.topk import TopK
@@ -64,9 +64,11 @@ def load_kernels(name: str | None = None) -> Kernels:
     if name == "numpy":
         return twins.NumpyKernels()
     try:
-        from goldpan.search import native
+        from goldpan.search.native import native_kernels
     except ImportError:
         if name == "auto":
             return twins.NumpyKernels()
         raise InputError(f"Kernels {name!r} need the compiled module, which is missing; use 'numpy'.") from None
-    return native.kernels("native" if name == "auto" else name)
+    if name == "auto" or name.partition(":")[0] == "native":
+        return native_kernels("native" if name == "auto" else name)
+    raise UnknownName("kernels", name, ["auto", "numpy", "native"])
