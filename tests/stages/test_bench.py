@@ -177,3 +177,16 @@ def test_every_layout_verifies_and_publishes(filled: Workspace, tmp_path: Path, 
         kept = [name for name in digests(plain) if name.endswith(("vecs", ".parquet"))]
         assert {name: digests(moved)[name] for name in kept} == {name: digests(plain)[name] for name in kept}
         shutil.rmtree(made)
+
+
+def test_the_same_command_again_does_nothing(filled: Workspace, tmp_path: Path) -> None:
+    fields = {"encoder": "toy", "output": tmp_path / "r", "queries": 30, "k": 10}
+    goldpan.bench_make(filled, **fields)
+    made = (tmp_path / "r" / "release.json").stat().st_mtime_ns
+    assert "nothing_to_do" in goldpan.bench_make(filled, **fields).details
+    assert (tmp_path / "r" / "release.json").stat().st_mtime_ns == made
+    with pytest.raises(InputError, match="exists already"):
+        goldpan.bench_make(filled, **fields | {"seed": 1})
+    filled.images.append_rows([{"id": "new"}])
+    with pytest.raises(InputError, match="exists already"):
+        goldpan.bench_make(filled, **fields)

@@ -21,6 +21,7 @@ VERBS = {
     "publish": "Write a benchmark in the layouts that other people's tools read.",
     "verify": "Check a benchmark: sums, headers, norms, duplicates, leakage, truth.",
     "convert": "Convert vectors or ground truth between formats.",
+    "run": "Run a recipe: stages and their settings in one TOML file.",
     "status": "Show what a workspace holds.",
     "log": "Show what ran, when, on what.",
     "sql": "Query the tables with read-only SQL.",

@@ -65,6 +65,8 @@ def write_json(value: Any) -> None:
 
 def report_lines(report: Report) -> list[str]:
     """Return a report as the lines a person reads."""
+    if "nothing_to_do" in report.details:
+        return [f"{report.stage}: nothing to do, {report.details['nothing_to_do']}"]
     rate = (report.rows_out - report.already_done) / report.seconds if report.seconds > 0 else 0.0
     known = f" ({report.already_done:,} already there)" if report.already_done else ""
     lines = [

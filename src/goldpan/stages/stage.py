@@ -24,6 +24,9 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 class Stage(Generic[ConfigT]):
     """A verb. Call it with a workspace and its configuration, or the fields of one.
 
+    `made` tells whether what a configuration makes is still there; a stage that has it does no work where the last
+    run with this configuration saw the same tables. The others find what is new row by row.
+
     Example:
         ``report = goldpan.embed(ws, encoder="phash:8")``
     """
@@ -33,6 +36,7 @@ class Stage(Generic[ConfigT]):
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     run: Callable[[Workspace, ConfigT, Executor, Progress], Report]
+    made: Callable[[ConfigT], bool] | None = None
 
     def __call__(
         self,
@@ -58,8 +62,13 @@ class Stage(Generic[ConfigT]):
         """
         ws = ws if isinstance(ws, Workspace) else Workspace(ws)
         config = config or make_config(self.config, fields)
+        inputs = ws.versions(self.reads)
+        if self.made is not None and self.made(config) and ws.runs.has_done(self.name, config, inputs):
+            return Report(
+                self.name, details={"nothing_to_do": "the same configuration on the same tables was run before"}
+            )
         started = time.perf_counter()
-        run_id = ws.runs.start(self.name, config, ws.versions(self.reads))
+        run_id = ws.runs.start(self.name, config, inputs)
         try:
             workers = getattr(config, "workers", None)
             report = self.run(ws, config, executor or LocalExecutor(workers), progress or Silent())

@@ -27,6 +27,7 @@ class RunRecord:
     started_at: datetime
     config: dict[str, Any]
     digest: str
+    code_version: str
     inputs: dict[str, int]
     outputs: dict[str, int]
     rows_in: int | None
@@ -82,6 +83,15 @@ class Runs:
         message = str(error) or type(error).__name__
         self._write(run_id=run_id, stage=stage, status="failed", seconds=seconds, detail=message)
 
+    def has_done(self, stage: str, config: Config, inputs: dict[str, int]) -> bool:
+        """True where a run of `stage` with this configuration, code and these table versions ended well."""
+        digest = config.digest()
+        return any(
+            (run.stage, run.status, run.digest, run.inputs, run.code_version)
+            == (stage, "done", digest, inputs, __version__)
+            for run in self.all()
+        )
+
     def all(self) -> list[RunRecord]:
         """Return every run, oldest first."""
         rows = self.table.to_table().to_pylist()
@@ -101,6 +111,7 @@ def _record(start: dict[str, Any], end: dict[str, Any] | None) -> RunRecord:
         started_at=start["at"],
         config=json.loads(start["config"]),
         digest=start["digest"],
+        code_version=start["code_version"],
         inputs=json.loads(start["inputs"] or "{}"),
         outputs=json.loads(last.get("outputs") or "{}"),
         rows_in=last.get("rows_in"),

@@ -22,8 +22,8 @@ def write_gallery(path: Path, ws: Workspace, answers: Sequence[Answer], title: s
     Raises:
         InputError: the page cannot be written there.
     """
-    answers_shown = [{"answer": answer, "hits": [_card(ws, hit) for hit in answer.hits]} for answer in answers]
-    write_page(path, "gallery.html", title=title, workspace=str(ws.path), answers=answers_shown)
+    shown = [{"answer": answer, "hits": cards(ws, answer)} for answer in answers]
+    write_page(path, "gallery.html", title=title, workspace=str(ws.path), answers=shown)
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
@@ -39,6 +39,11 @@ def write_page(path: Path, template: str, **values: Any) -> None:
         path.write_text(places.get_template(template).render(**values), encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}; name a file in a folder that exists.") from error
+
+
+def cards(ws: Workspace, answer: Answer) -> list[dict[str, Any]]:
+    """Return each hit with its picture, or with the reason why there is none."""
+    return [_card(ws, hit) for hit in answer.hits]
 
 
 def _card(ws: Workspace, hit: Hit) -> dict[str, Any]:

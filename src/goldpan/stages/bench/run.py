@@ -18,7 +18,7 @@ from goldpan.core.progress import Progress
 from goldpan.core.records import Metric, Report, parse_metric
 from goldpan.formats.atomic import replace_folder
 from goldpan.formats.relayout import relayout
-from goldpan.formats.release import METADATA, PICTURE, Manifest, SetInfo
+from goldpan.formats.release import MANIFEST, METADATA, PICTURE, Manifest, SetInfo
 from goldpan.formats.seal import seal
 from goldpan.formats.truth import write_truth
 from goldpan.formats.vectors import open_vectors, write_vectors
@@ -227,4 +227,8 @@ def _command(ws: Workspace, config: BenchConfig) -> str:
     return shlex.join(words)
 
 
-STAGE = Stage("bench make", BenchConfig, reads=("images", "vectors"), writes=(), run=run)
+def _is_made(config: BenchConfig) -> bool:
+    return (config.output / MANIFEST).is_file()
+
+
+STAGE = Stage("bench make", BenchConfig, reads=("images", "vectors"), writes=(), run=run, made=_is_made)
