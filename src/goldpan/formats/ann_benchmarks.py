@@ -20,6 +20,7 @@ from goldpan.formats.hdf5 import Hdf5Dataset, Hdf5Reader, Stored
 from goldpan.formats.protocol import Address, VectorReader, VectorShape, VectorSource
 from goldpan.formats.truth import Truth, read_truth, truth_blocks
 from goldpan.formats.truth_layouts import ANN_BENCHMARKS_TRUTH, hdf5_datasets
+from goldpan.formats.vectors import checked_blocks
 
 _FILE = "benchmark.hdf5"
 _DISTANCES = {
@@ -54,7 +55,8 @@ def _datasets(benchmark: Benchmark[VectorSource], stored: Stored) -> Iterator[Hd
     sets = {"train": benchmark.base, "test": benchmark.queries, "learn": benchmark.learn}
     for name, source in sets.items():
         if source is not None:
-            yield Hdf5Dataset(name, VectorShape(source.n, source.dim, source.dtype), source.blocks(), stored)
+            shape = VectorShape(source.n, source.dim, source.dtype)
+            yield Hdf5Dataset(name, shape, checked_blocks(source.blocks(), shape), stored)
     for name, truth in {"neighbors": benchmark.truth, "learn_neighbors": benchmark.learn_truth}.items():
         if truth is not None:
             distances = truth.distances

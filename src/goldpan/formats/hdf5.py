@@ -181,9 +181,8 @@ def _check_stored(path: Path, data: Any) -> None:
     else:
         stored, needed, unit = data.id.get_storage_size(), data.size * data.dtype.itemsize, "bytes"
     if stored != needed:
-        problem = (
-            f"{data.name} claims {data.shape[0]} rows of {data.shape[1]}, but {stored} of {needed} {unit} are there."
-        )
+        size = " x ".join(map(str, data.shape))
+        problem = f"{data.name} says it is {size}; {stored} of {needed} {unit} of it are there."
         raise FormatError(path, problem)
 
 

@@ -173,6 +173,8 @@ def _write(address: Address, shape: VectorShape, blocks: Blocks, columns: Column
     key = address.key or KEYS[0]
     if key not in KEYS:
         raise InputError(f"A folder of vectors has {' and '.join(KEYS)}, not {key!r}.")
+    if address.path.is_file():
+        raise InputError(f"{address.path} is a file; vectors go into a folder there, or into a file with a suffix.")
     metadata_folder = address.path / "metadata"
     done = 0
     with contextlib.ExitStack() as stack:
@@ -182,13 +184,25 @@ def _write(address: Address, shape: VectorShape, blocks: Blocks, columns: Column
             metadata = stack.enter_context(replace_folder(metadata_folder))
         pieces = _cut(beside_vectors(blocks, columns))
         for part, of_part in groupby(pieces, key=lambda piece: piece.part):
-            done += _write_part(folder, metadata, key, part, shape, of_part)
+            rows = _write_part(folder, metadata, key, part, shape, of_part)
+            if metadata is None:
+                _check_beside(metadata_folder / f"metadata_{part}.parquet", rows)
+            done += rows
         if done == 0:
             import pyarrow as pa
 
             nothing = _Piece(0, np.empty((0, shape.dim), shape.dtype), pa.table({"id": pa.array([], pa.int64())}))
             _write_part(folder, metadata, key, 0, shape, iter([nothing]))
     return done
+
+
+def _check_beside(metadata: Path, rows: int) -> None:
+    """Raise InputError unless metadata that stay have as many rows as the part written beside them."""
+    import pyarrow.parquet as pq
+
+    there = pq.read_metadata(metadata).num_rows if metadata.is_file() else 0
+    if there != rows:
+        raise InputError(f"{metadata} has {there} rows, the vectors for it {rows}; write them into another folder.")
 
 
 def _cut(pairs: Iterator[tuple[NDArray[Any], pa.Table]]) -> Iterator[_Piece]:

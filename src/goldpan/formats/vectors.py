@@ -142,10 +142,10 @@ def write_vectors(
         raise InputError(f"{where.path}: {chosen.name} does not hold {shape.dtype}; allowed: {allowed}.")
     if columns is not None and not chosen.has_columns:
         raise InputError(f"{where.path}: {chosen.name} holds vectors only; metadata go into .parquet or a folder.")
-    return chosen.write(where, shape, _checked(blocks, shape), columns)
+    return chosen.write(where, shape, checked_blocks(blocks, shape), columns)
 
 
-def _checked(blocks: Iterable[NDArray[Any]], shape: VectorShape) -> Iterator[NDArray[Any]]:
+def checked_blocks(blocks: Iterable[NDArray[Any]], shape: VectorShape) -> Iterator[NDArray[Any]]:
     """Pass on the blocks, each in the right shape and dtype, and in the end the right number of rows."""
     done = 0
     for given in blocks:
