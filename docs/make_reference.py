@@ -20,7 +20,11 @@ PAGE = Path(__file__).parent / "reference.md"
 
 def reference() -> str:
     """Return the page."""
-    parts = ["# Reference", "", "Made from the code by `python docs/make_reference.py`. `goldpan VERB --help` shows the same."]
+    parts = [
+        "# Reference",
+        "",
+        "Made from the code by `python docs/make_reference.py`. `goldpan VERB --help` shows the same.",
+    ]
     for name, command in commands():
         parts += ["", f"## goldpan {name}", "", *_table(command)]
     return "\n".join(parts) + "\n"
@@ -40,12 +44,19 @@ def commands() -> Iterator[tuple[str, Callable[..., Any]]]:
 
 
 def _table(command: Callable[..., Any]) -> list[str]:
-    lines = [(inspect.getdoc(command) or "").split("\n\n")[0].replace("\n", " "), "", "| | default | |", "|---|---|---|"]
+    lines = [
+        (inspect.getdoc(command) or "").split("\n\n")[0].replace("\n", " "),
+        "",
+        "| | default | |",
+        "|---|---|---|",
+    ]
     docs = _documented(command)
     for param in inspect.signature(command).parameters.values():
         annotation = _hint(command, param)
         if annotation is Show:
-            lines += [_row(f"--{item.name.replace('_', '-')}", item.default, _SHOWN[item.name]) for item in fields(Show)]
+            lines += [
+                _row(f"--{item.name.replace('_', '-')}", item.default, _SHOWN[item.name]) for item in fields(Show)
+            ]
             continue
         about, plain = _about(annotation)
         positional = param.kind is inspect.Parameter.POSITIONAL_ONLY

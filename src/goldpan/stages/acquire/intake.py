@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,12 +18,13 @@ from goldpan.imaging.opening import probe_image
 from goldpan.stages.acquire.config import AcquireConfig
 from goldpan.store.blobs import blob_uri
 from goldpan.store.failures import Failure
+from goldpan.store.pace import Pace
 from goldpan.store.schemas import IMAGES
 from goldpan.store.workspace import Workspace
 
 _CHUNK = 16
-_FLUSH_ROWS = 4096
-_FLUSH_SECONDS = 5.0
+_MAX_WAITING_BYTES = 64 << 20
+_ROW_BYTES = 1 << 10
 
 
 class Crop(NamedTuple):
@@ -74,8 +74,10 @@ class _Harvest:
         self.failures += other.failures
         self.blobs |= other.blobs
 
-    def __len__(self) -> int:
-        return len(self.rows) + len(self.failures)
+    @property
+    def size(self) -> int:
+        """About how many bytes wait here."""
+        return sum(map(len, self.blobs.values())) + _ROW_BYTES * (len(self.rows) + len(self.failures))
 
 
 def admit(
@@ -98,7 +100,7 @@ def admit(
         failures.forget_for_retry()
     door = _Door(ws, source, failures.reasons())
     progress.start("acquire")
-    harvest, flushed = _Harvest(), time.monotonic()
+    harvest, pace = _Harvest(), Pace(_MAX_WAITING_BYTES)
     counts = door.failed_before
 
     def flush() -> None:
@@ -112,10 +114,9 @@ def admit(
     inspect = _inspector(ws, config, source)
     for part in executor.map(inspect, chunks(door.fresh(candidates), _CHUNK)):
         harvest.add(part)
-        progress.advance(len(part), len(part.failures))
-        if len(harvest) >= _FLUSH_ROWS or time.monotonic() - flushed > _FLUSH_SECONDS:
+        progress.advance(len(part.rows) + len(part.failures), len(part.failures))
+        if pace.is_due(harvest.size):
             flush()
-            flushed = time.monotonic()
     harvest.failures += door.collisions
     flush()
     progress.finish()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -19,12 +18,12 @@ from goldpan.stages.embed.config import EmbedConfig
 from goldpan.stages.embed.work import Done, Row, batch_worker
 from goldpan.stages.stage import Stage
 from goldpan.store.failures import Failures
+from goldpan.store.pace import Pace
 from goldpan.store.schemas import vectors_schema
 from goldpan.store.tables import Table
 from goldpan.store.workspace import Workspace, vectors_name
 
-_FLUSH_ROWS = 8192
-_FLUSH_SECONDS = 5.0
+_MAX_WAITING_BYTES = 64 << 20
 
 
 def run(ws: Workspace, config: EmbedConfig, executor: Executor, progress: Progress) -> Report:
@@ -161,21 +160,22 @@ def _rows(batch: pa.RecordBatch, text: str | None) -> list[Row]:
 
 
 class _Writer:
-    """Commits finished batches every few seconds: what a kill can lose is bounded by that."""
+    """Commits finished batches now and then; see `Pace` for what a kill can lose."""
 
     def __init__(self, table: Table, schema: pa.Schema, failures: Failures) -> None:
         self._table = table
         self._schema = schema
         self._failures = failures
         self._waiting: list[Done] = []
-        self._flushed = time.monotonic()
+        self._waiting_bytes = 0
+        self._pace = Pace(_MAX_WAITING_BYTES)
         self.failed: Counter[str] = Counter()
 
     def add(self, done: Done) -> None:
         self._waiting.append(done)
         self.failed.update(failure.reason.value for failure in done.failures)
-        late = time.monotonic() - self._flushed > _FLUSH_SECONDS
-        if late or sum(len(part.ids) for part in self._waiting) >= _FLUSH_ROWS:
+        self._waiting_bytes += done.vectors.nbytes
+        if self._pace.is_due(self._waiting_bytes):
             self.flush()
 
     def flush(self) -> None:
@@ -186,7 +186,7 @@ class _Writer:
         if failures:
             self._failures.add(failures)
         self._waiting.clear()
-        self._flushed = time.monotonic()
+        self._waiting_bytes = 0
 
     def _record_batch(self, done: Done) -> pa.RecordBatch:
         kind = self._schema.field("vector").type

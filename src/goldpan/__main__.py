@@ -1,0 +1,5 @@
+"""`python -m goldpan`."""
+
+from goldpan.cli.main import main
+
+main()
