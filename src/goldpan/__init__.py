@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from goldpan.stages.bench.run import STAGE as bench_make
     from goldpan.stages.embed.run import STAGE as embed
     from goldpan.stages.publish.run import publish
-    from goldpan.stages.search.run import search
+    from goldpan.stages.search.run import search_images
     from goldpan.stages.truth.run import truth
     from goldpan.stages.verify.run import verify
     from goldpan.store.workspace import Workspace
@@ -54,7 +54,7 @@ _FRONT_DOOR = {
     "open_image": "imaging.opening:open_image",
     "open_vectors": "formats.vectors:open_vectors",
     "publish": "stages.publish.run:publish",
-    "search": "stages.search.run:search",
+    "search_images": "stages.search.run:search_images",
     "truth": "stages.truth.run:truth",
     "verify": "stages.verify.run:verify",
     "write_vectors": "formats.vectors:write_vectors",
@@ -64,7 +64,7 @@ __all__ = [  # noqa: RUF022  plain strings, so that tools see them
     *("GoldpanError", "InputError", "Metric", "Neighbors", "Report", "Workspace"),
     *("acquire_folder", "acquire_openimages", "acquire_table", "acquire_webdataset"),
     *("bench_make", "convert", "embed", "exact_search", "load_encoder", "open_image", "open_vectors"),
-    *("publish", "search", "truth", "verify", "write_vectors"),
+    *("publish", "search_images", "truth", "verify", "write_vectors"),
 ]
 
 

@@ -26,7 +26,8 @@ inline __m512i multiply_add(__m512i sum, __m512i x, __m512i q) {
 void tile(const int16_t* panel, const int16_t* group, size_t pairs, const PanelFields& fields,
           const GroupWeights& weights, float* upper, uint32_t* over) {
     __m512i sums[kGroup];
-    for (auto& sum : sums) sum = _mm512_setzero_si512();
+#pragma GCC unroll 12
+    for (int i = 0; i < kGroup; ++i) sums[i] = _mm512_setzero_si512();
     const int32_t* q = reinterpret_cast<const int32_t*>(group);
     for (size_t pair = 0; pair < pairs; ++pair, q += kGroup, panel += 2 * kPanel) {
         const __m512i x = _mm512_loadu_si512(panel);
@@ -35,7 +36,8 @@ void tile(const int16_t* panel, const int16_t* group, size_t pairs, const PanelF
     }
     const __m512 scale = _mm512_loadu_ps(fields.scale), norm = _mm512_loadu_ps(fields.norm);
     const __m512 residual = _mm512_loadu_ps(fields.residual), offset = _mm512_loadu_ps(fields.offset);
-    for (int i = 0; i < kGroup; ++i) {
+#pragma GCC unroll 12
+    for (int i = 0; i < kGroup; ++i) {  // unrolled, or the compiler keeps the sums in memory
         const __m512 spread = _mm512_add_ps(_mm512_mul_ps(_mm512_set1_ps(weights.norm_weight[i]), norm),
                                             _mm512_mul_ps(_mm512_set1_ps(weights.residual_weight[i]), residual));
         const __m512 away = _mm512_mul_ps(_mm512_set1_ps(weights.offset_weight[i]), offset);
@@ -52,7 +54,8 @@ constexpr int kGroup = 6;  // 12 sums, 2 halves of a panel, 1 broadcast, 1 produ
 void tile(const int16_t* panel, const int16_t* group, size_t pairs, const PanelFields& fields,
           const GroupWeights& weights, float* upper, uint32_t* over) {
     __m256i sums[kGroup][2];
-    for (auto& sum : sums) sum[0] = sum[1] = _mm256_setzero_si256();
+#pragma GCC unroll 6
+    for (int i = 0; i < kGroup; ++i) sums[i][0] = sums[i][1] = _mm256_setzero_si256();
     const int32_t* q = reinterpret_cast<const int32_t*>(group);
 #pragma GCC unroll 2
     for (size_t pair = 0; pair < pairs; ++pair, q += kGroup, panel += 2 * kPanel) {
@@ -65,8 +68,10 @@ void tile(const int16_t* panel, const int16_t* group, size_t pairs, const PanelF
             sums[i][1] = _mm256_add_epi32(sums[i][1], _mm256_madd_epi16(high, code));
         }
     }
-    for (int i = 0; i < kGroup; ++i) {
+#pragma GCC unroll 6
+    for (int i = 0; i < kGroup; ++i) {  // unrolled, or the compiler keeps the sums in memory
         over[i] = 0;
+#pragma GCC unroll 2
         for (int half = 0; half < 2; ++half) {
             const int at = 8 * half;
             const __m256 norm = _mm256_loadu_ps(fields.norm + at), residual = _mm256_loadu_ps(fields.residual + at);
@@ -114,106 +119,114 @@ constexpr double kLargestCode = 32767.0;
 
 constexpr double kLargestValue = 0x1p240;  // MAX_MAGNITUDE of bounds.py
 
-inline double absolute(double value) { return value < 0 ? -value : value; }
-
 // The power of two that brings a positive value to 1/2 .. 1 (subnormal ones: near it), so that squares are safe.
 inline double normalizer(double value) {
     const int exponent = -1 - __builtin_ilogb(value);
     return __builtin_ldexp(1.0, exponent < 1000 ? exponent : 1000);
 }
 
-// Center one row into `buffer`; return its largest magnitude, NaN or infinity where the row is not finite.
-template <typename T>
-double center_row(const T* row, size_t d, const PackOptions& options, double* buffer) {
-    double factor = 1.0;
-    if (options.unit) {
-        double largest = 0, square = 0;
-        for (size_t i = 0; i < d; ++i) largest = absolute(row[i]) > largest ? absolute(row[i]) : largest;
-        if (largest >= kLargestValue) return __builtin_inf();
-        const double power = largest > 0 ? normalizer(largest) : 1.0;
-        double lanes[4] = {};
-        size_t i = 0;
-        for (; i + 4 <= d; i += 4)
-            for (int lane = 0; lane < 4; ++lane) lanes[lane] += (row[i + lane] * power) * (row[i + lane] * power);
-        for (; i < d; ++i) square += (row[i] * power) * (row[i] * power);
-        square += (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
-        factor = square != 0 ? power / __builtin_sqrt(square) : 1.0;
-    }
-    double most[4] = {}, sum[4] = {};
-    size_t i = 0;
-    for (; i + 4 <= d; i += 4)
-        for (int lane = 0; lane < 4; ++lane) {
-            const double value = static_cast<double>(row[i + lane]) * factor - options.mean[i + lane];
-            const double size = absolute(value);
-            buffer[i + lane] = value;
-            sum[lane] += size;
-            most[lane] = size > most[lane] ? size : most[lane];
-        }
-    for (; i < d; ++i) {
-        const double value = static_cast<double>(row[i]) * factor - options.mean[i];
-        const double size = absolute(value);
-        buffer[i] = value;
-        sum[0] += size;
-        most[0] = size > most[0] ? size : most[0];
-    }
-    double largest = most[0];
-    for (int lane = 1; lane < 4; ++lane) largest = most[lane] > largest ? most[lane] : largest;
-    const double total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-    return total - total == 0 ? largest : total;  // a NaN slips through the comparisons, not through the sum
-}
-
-template <typename T>
-PackedRow pack(const T* row, size_t d, const PackOptions& options, double* buffer, int16_t* codes) {
-    codes[d - 1 + d % 2] = 0;
-    const double largest = center_row(row, d, options, buffer);
-    if (largest == 0 || largest - largest != 0) {
-        for (size_t i = 0; i < d; ++i) codes[i] = 0;
-        return {1.0, largest, 0.0};
-    }
-    const double power = normalizer(largest);
-    double squares[4] = {};
-    size_t i = 0;
-    for (; i + 4 <= d; i += 4)
-        for (int lane = 0; lane < 4; ++lane) {
-            const double value = buffer[i + lane] * power;
-            squares[lane] += value * value;
-        }
-    for (; i < d; ++i) squares[0] += (buffer[i] * power) * (buffer[i] * power);
-    const double norm = __builtin_sqrt((squares[0] + squares[1]) + (squares[2] + squares[3]));
-    const double by_norm = (kCodeNorm - 0.5 * __builtin_sqrt(static_cast<double>(d))) / norm;
-    const double by_size = kLargestCode / (largest * power);
-    double factor = by_norm < by_size ? by_norm : by_size;  // of a value times `power`
-    if (options.whole && 1.0 / power <= factor) factor = 1.0 / power;
-    const double encode = factor * power;
-    double errors[4] = {};
-    i = 0;
-    for (; i + 4 <= d; i += 4)
-        for (int lane = 0; lane < 4; ++lane) {
-            const double value = buffer[i + lane] * encode;
-            const double code = __builtin_rint(value);
-            codes[i + lane] = static_cast<int16_t>(static_cast<int32_t>(code));
-            errors[lane] += (value - code) * (value - code);
-        }
-    for (; i < d; ++i) {
-        const double value = buffer[i] * encode;
-        const double code = __builtin_rint(value);
-        codes[i] = static_cast<int16_t>(static_cast<int32_t>(code));
-        errors[0] += (value - code) * (value - code);
-    }
-    const double error = __builtin_sqrt((errors[0] + errors[1]) + (errors[2] + errors[3]));
-    return {1.0 / encode, norm / power, error / encode};
-}
-
-// ---- compensated sums: the order of operations is that of compensated.py -------------------------------------------
-
 typedef double Four __attribute__((vector_size(32)));
 typedef float FourFloats __attribute__((vector_size(16), aligned(4)));
 typedef double FourLoose __attribute__((vector_size(32), aligned(8)));
+typedef int32_t FourInts __attribute__((vector_size(16)));
+typedef int16_t FourCodes __attribute__((vector_size(8), aligned(2)));
 
 inline Four load4(const double* from) { return *reinterpret_cast<const FourLoose*>(from); }
 inline Four load4(const float* from) {
     return __builtin_convertvector(*reinterpret_cast<const FourFloats*>(from), Four);
 }
+inline double across(Four v) { return (v[0] + v[1]) + (v[2] + v[3]); }
+
+inline Four larger(Four a, Four b) { return a > b ? a : b; }
+inline double larger(double a, double b) { return a > b ? a : b; }
+
+struct Size {
+    double largest, square;  // largest magnitude (of the values that are numbers), sum of squares
+};
+
+// Write ``row * factor - mean`` to `out`; a sum of squares that is not finite betrays a row that is not.
+template <typename T>
+Size center(const T* row, size_t d, double factor, const double* mean, double* out) {
+    Four most = {}, squares = {};
+    size_t i = 0;
+    for (; i + 4 <= d; i += 4) {
+        const Four value = load4(row + i) * factor - load4(mean + i);
+        *reinterpret_cast<FourLoose*>(out + i) = value;
+        most = larger(most, larger(value, -value));
+        squares += value * value;
+    }
+    double largest = larger(larger(most[0], most[1]), larger(most[2], most[3])), square = across(squares);
+    for (; i < d; ++i) {
+        out[i] = static_cast<double>(row[i]) * factor - mean[i];
+        largest = larger(largest, larger(out[i], -out[i]));
+        square += out[i] * out[i];
+    }
+    return {largest, square};
+}
+
+// Factor that brings a row to unit length; 1 for a row of zeros, NaN for one that is not finite or too large.
+template <typename T>
+double unit_factor(const T* row, size_t d, double* buffer) {
+    for (size_t i = 0; i < d; ++i) buffer[i] = 0;
+    const Size raw = center(row, d, 1.0, buffer, buffer);
+    if (raw.largest == 0 && raw.square == 0) return 1.0;
+    if (!(raw.largest < kLargestValue) || raw.square != raw.square) return __builtin_nan("");
+    const double power = normalizer(raw.largest);
+    double square = 0;
+    for (size_t i = 0; i < d; ++i) square += (buffer[i] * power) * (buffer[i] * power);
+    return power / __builtin_sqrt(square);
+}
+
+// Encode `value * encode`; return the sum of squared rounding errors of the codes.
+double encode_row(const double* values, size_t d, double encode, int16_t* codes) {
+    const double nearest = 0x1.8p52;  // adding it rounds to whole numbers
+    Four errors = {};
+    size_t i = 0;
+    for (; i + 4 <= d; i += 4) {
+        const Four value = load4(values + i) * encode;
+        const Four code = (value + nearest) - nearest;
+        errors += (value - code) * (value - code);
+        *reinterpret_cast<FourCodes*>(codes + i) =
+            __builtin_convertvector(__builtin_convertvector(code, FourInts), FourCodes);
+    }
+    double error = across(errors);
+    for (; i < d; ++i) {
+        const double value = values[i] * encode;
+        const double code = (value + nearest) - nearest;
+        error += (value - code) * (value - code);
+        codes[i] = static_cast<int16_t>(static_cast<int32_t>(code));
+    }
+    return error;
+}
+
+template <typename T>
+PackedRow pack(const T* row, size_t d, const PackOptions& options, double* buffer, int16_t* codes) {
+    codes[d - 1 + d % 2] = 0;
+    const double factor = options.unit ? unit_factor(row, d, buffer) : 1.0;
+    Size size = center(row, d, factor, options.mean, buffer);
+    if (size.largest == 0 || !(size.square < 0x1p500)) {
+        for (size_t i = 0; i < d; ++i) codes[i] = 0;
+        return {1.0, size.square == 0 ? 0.0 : __builtin_inf(), 0.0};
+    }
+    double power = 1.0;
+    if (size.largest < 0x1p-240) {  // only float64 is so small; its squares would vanish
+        power = normalizer(size.largest);
+        size = {size.largest * power, 0.0};
+        for (size_t i = 0; i < d; ++i) {
+            buffer[i] *= power;
+            size.square += buffer[i] * buffer[i];
+        }
+    }
+    const double norm = __builtin_sqrt(size.square);
+    const double by_norm = (kCodeNorm - 0.5 * __builtin_sqrt(static_cast<double>(d))) / norm;
+    const double by_size = kLargestCode / size.largest;
+    double encode = by_norm < by_size ? by_norm : by_size;
+    if (options.whole && encode >= 1.0) encode = 1.0;  // whole numbers are their own codes
+    const double error = __builtin_sqrt(encode_row(buffer, d, encode, codes));
+    return {1.0 / encode / power, norm / power, error / encode / power};
+}
+
+// ---- compensated sums: the order of operations is that of compensated.py -------------------------------------------
 
 template <typename V>
 inline V two_sum(V a, V b, V& error) {

@@ -59,4 +59,5 @@ def unit_rows(vectors: NDArray[Any]) -> NDArray[np.float32]:
     zero = norms[:, 0] == 0
     wide[zero] = 1.0
     norms[zero] = np.sqrt(vectors.shape[1])
-    return (wide / norms).astype(np.float32)
+    unit: NDArray[np.float32] = (wide / norms).astype(np.float32)
+    return unit

@@ -116,7 +116,7 @@ def _records(folder: Path, name: str, metadata: str) -> dict[str, Any]:
     for column in schema:
         kind = column.type.value_type if hasattr(column.type, "value_type") else column.type
         plain = re.match(r"[a-z]+", str(kind))
-        field = {
+        field: dict[str, Any] = {
             "@type": "cr:Field",
             "@id": f"{name}/{column.name}",
             "name": f"{name}/{column.name}",

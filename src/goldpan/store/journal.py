@@ -29,7 +29,7 @@ for _change in ("UPDATE", "DELETE"):
     sa.event.listen(
         _EVENTS,
         "after_create",
-        sa.DDL(
+        sa.DDL(  # type: ignore[no-untyped-call]
             f"CREATE TRIGGER events_no_{_change.lower()} BEFORE {_change} ON events "
             "BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
         ).execute_if(dialect="sqlite"),
@@ -37,9 +37,9 @@ for _change in ("UPDATE", "DELETE"):
     sa.event.listen(
         _EVENTS,
         "after_create",
-        sa.DDL(f"CREATE RULE events_no_{_change.lower()} AS ON {_change} TO events DO INSTEAD NOTHING").execute_if(
-            dialect="postgresql"
-        ),
+        sa.DDL(  # type: ignore[no-untyped-call]
+            f"CREATE RULE events_no_{_change.lower()} AS ON {_change} TO events DO INSTEAD NOTHING"
+        ).execute_if(dialect="postgresql"),
     )
 
 

@@ -123,7 +123,8 @@ class Table:
 
     def to_pandas(self, where: str | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Read rows as a pandas frame; see `to_table`."""
-        return self.to_table(where, columns).to_pandas()
+        frame: pd.DataFrame = self.to_table(where, columns).to_pandas()
+        return frame
 
     def scan(
         self, columns: Sequence[str] | None = None, where: str | None = None, batch_rows: int = 1024

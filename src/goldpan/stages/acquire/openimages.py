@@ -96,7 +96,8 @@ def _member(
         return Member(key, problem=problem)
     label = row["LabelName"]
     fields = {"parent_id": image_id, "label": names.get(label, label)}
-    crop = Crop(*(float(row[side]) for side in _SIDES), min_side=config.min_side)
+    x_min, y_min, x_max, y_max = (float(row[side]) for side in _SIDES)
+    crop = Crop(x_min, y_min, x_max, y_max, config.min_side)
     extra = {name: row[name] for name in ("LabelName", "Source", "Confidence", *FLAGS) if row.get(name) is not None}
     return Member(key, fields, extra, crop)
 

@@ -35,10 +35,12 @@ def draw_classes(path: Path, vectors: NDArray[Any], labels: Sequence[str | None]
     size = float(np.clip(20_000 / max(1, len(points)), 3, 28))
     if rest.any():
         label = "other classes" if largest else None
-        axes.scatter(*points[rest].T, s=size, c="#c3c7cf", label=label, linewidths=0)
+        axes.scatter(points[rest, 0], points[rest, 1], s=size, c="#c3c7cf", label=label, linewidths=0)
     for i, name in enumerate(largest):
         chosen = names == name
-        axes.scatter(*points[chosen].T, s=1.5 * size, color=f"C{i}", label=name, alpha=0.85, linewidths=0)
+        axes.scatter(
+            points[chosen, 0], points[chosen, 1], s=1.5 * size, color=f"C{i}", label=name, alpha=0.85, linewidths=0
+        )
     axes.set(xlabel=f"component 1 ({share[0]:.0%} of variance)", ylabel=f"component 2 ({share[1]:.0%})", title=title)
     if largest:
         axes.legend(fontsize="small", markerscale=1.5, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)

@@ -11,9 +11,9 @@ from goldpan.encoders.loading import EncoderOptions
 
 
 class Part(NamedTuple):
-    """Part `index` of `total`, counted from 0."""
+    """Part `number` of `total`, counted from 0."""
 
-    index: int
+    number: int
     total: int
 
 
@@ -40,8 +40,8 @@ class EmbedConfig(EncoderOptions):
         if self.shard is not None and self.job_index is not None:
             raise ValueError("give shard, or job_index and total_jobs, not both")
         part = self.part
-        if part.index >= part.total:
-            raise ValueError(f"shard {part.index}/{part.total}: parts count from 0 to {part.total - 1}")
+        if part.number >= part.total:
+            raise ValueError(f"shard {part.number}/{part.total}: parts count from 0 to {part.total - 1}")
         return self
 
     @property
@@ -49,7 +49,7 @@ class EmbedConfig(EncoderOptions):
         """Which part of the rows to do."""
         if self.shard is None:
             return Part(self.job_index or 0, self.total_jobs or 1)
-        index, slash, total = self.shard.partition("/")
-        if not (slash and index.isdecimal() and total.isdecimal() and int(total)):
+        number, slash, total = self.shard.partition("/")
+        if not (slash and number.isdecimal() and total.isdecimal() and int(total)):
             raise ValueError(f"shard {self.shard!r} is not of the form I/N, such as 0/4")
-        return Part(int(index), int(total))
+        return Part(int(number), int(total))

@@ -129,12 +129,12 @@ class _Plan:
         self.failed_before: Counter[str] = Counter()
 
     def batches(self) -> Iterator[list[Row]]:
-        index, total = self._config.part
+        part = self._config.part
         text = self._config.column
         columns = ["id", text] if text else ["id", "uri", "box"]
         scan = self._ws.images.scan(columns, self._config.where, self._batch_rows)
         for number, batch in enumerate(scan):
-            if number % total != index:
+            if number % part.total != part.number:
                 continue
             rows = _rows(batch, text)
             pending = [row for row in rows if self._is_pending(row.id)]
@@ -156,7 +156,7 @@ def _rows(batch: pa.RecordBatch, text: str | None) -> list[Row]:
         return [
             Row(key, None, None, None if value is None else str(value)) for key, value in zip(ids, *values, strict=True)
         ]
-    return [Row(key, uri, box, None) for key, uri, box in zip(ids, *values, strict=True)]
+    return [Row(key, uri, box and tuple(box), None) for key, uri, box in zip(ids, *values, strict=True)]
 
 
 class _Writer:

@@ -26,7 +26,7 @@ class Row(NamedTuple):
 
     id: str
     uri: str | None
-    box: list[int] | None
+    box: tuple[int, int, int, int] | None
     text: str | None
 
 
@@ -89,7 +89,7 @@ def _opened(rows: list[Row], ws: Workspace, config: EmbedConfig) -> Iterator[tup
     for row in rows:
         if row.uri != last_uri or last is None:
             last_uri, last = row.uri, _open(ws, config, row.uri or "")
-        cropped = last.crop(tuple(row.box)) if row.box and not isinstance(last, ImageError) else last
+        cropped = last.crop(row.box) if row.box and not isinstance(last, ImageError) else last
         yield row, cropped
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from goldpan.formats.vectors import open_vectors
 from goldpan.imaging.opening import open_image
 from goldpan.search.exact import exact_search
 from goldpan.stages.search.config import SearchConfig
+from goldpan.stages.stage import make_config
 from goldpan.store.failures import quote
 from goldpan.store.tables import Table
 from goldpan.store.workspace import Workspace, vector_array
@@ -78,6 +80,16 @@ def run(ws: Workspace, config: SearchConfig) -> Answer:
     hits = [Hit(i + 1, key, float(scores[i]), images.get(key, {})) for i, key in enumerate(ids)]
     asked = next(str(value) for value in (config.text, config.image, config.id, config.vector) if value is not None)
     return Answer(asked, table.name.removeprefix("vectors/"), metric, hits)
+
+
+def search_images(ws: Workspace | str | Path, config: SearchConfig | None = None, **fields: Any) -> Answer:
+    """Find the nearest images of one query; give a configuration, or its fields by name.
+
+    Example:
+        ``goldpan.search_images("ws", text="a photo of a dog", k=5).hits``
+    """
+    ws = ws if isinstance(ws, Workspace) else Workspace(ws)
+    return run(ws, config or make_config(SearchConfig, fields))
 
 
 def _choose(ws: Workspace, config: SearchConfig) -> Table:

@@ -71,6 +71,7 @@ def _scores(queries: NDArray[Any], block: NDArray[Any], metric: Metric) -> Float
     left_squares, right_squares = (left**2).sum(axis=1), (right**2).sum(axis=1)
     if metric is Metric.COSINE:
         lengths = np.sqrt(left_squares[:, None] * right_squares)
-        return np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
-    squares = np.maximum(left_squares[:, None] + right_squares - 2 * products, 0)
-    return squares if metric is Metric.SQEUCLIDEAN else np.sqrt(squares)
+        cosines: Floats = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
+        return cosines
+    squares: Floats = np.maximum(left_squares[:, None] + right_squares - 2 * products, 0)
+    return squares if metric is Metric.SQEUCLIDEAN else np.sqrt(squares, out=squares)
