@@ -94,5 +94,6 @@ def shaped(
 
 def _parameter(name: str, field: FieldInfo, flag: str | None, kind: Any) -> inspect.Parameter:
     default = inspect.Parameter.empty if field.is_required() else field.get_default(call_default_factory=True)
+    flag = flag or (f"-{name}" if len(name) == 1 else None)
     about = Parameter(help=field.description, alias=flag, negative_iterable=())
     return inspect.Parameter(name, kind, default=default, annotation=Annotated[field.annotation, about])
