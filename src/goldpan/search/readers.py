@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from goldpan.core.arrays import VECTOR_DTYPES
 from goldpan.core.errors import ArrayError
+from goldpan.search.bounds import MAX_MAGNITUDE
 
 _SAMPLE_RUNS = 16
 _SAMPLE_ROWS = 256
@@ -73,8 +74,8 @@ def as_reader(source: VectorSource | Any, name: str) -> VectorReader:
 def sample_mean(reader: VectorReader, *, unit: bool) -> NDArray[np.float64]:
     """Return the mean of a few thousand rows spread over the table, ``(dim,)`` float64.
 
-    Integer tables get a mean of whole numbers, which keeps their centered rows exact. Values that are not
-    finite are left to those who read every row.
+    Integer tables get a mean of whole numbers, which keeps their centered rows exact. Values that
+    cannot be computed with count as zeros here; who reads every row rejects them.
 
     Args:
         reader: the table.
@@ -84,11 +85,11 @@ def sample_mean(reader: VectorReader, *, unit: bool) -> NDArray[np.float64]:
     starts = np.linspace(0, max(0, reader.n - _SAMPLE_ROWS), runs).astype(int)
     total = np.zeros(reader.dim)
     rows = 0
-    with np.errstate(all="ignore"):
-        for start in starts:
-            part = reader.read(int(start), int(min(reader.n, start + _SAMPLE_ROWS))).astype(np.float64)
-            norms = np.linalg.norm(part, axis=1, keepdims=True) if unit else 1.0
-            total += np.divide(part, norms, out=np.zeros_like(part), where=norms != 0).sum(axis=0)
-            rows += len(part)
-    mean: NDArray[np.float64] = np.nan_to_num(total / rows, nan=0.0, posinf=0.0, neginf=0.0)
+    for start in starts:
+        part = reader.read(int(start), int(min(reader.n, start + _SAMPLE_ROWS))).astype(np.float64)
+        part[~(np.abs(part) < MAX_MAGNITUDE)] = 0.0
+        norms = np.linalg.norm(part, axis=1, keepdims=True) if unit else 1.0
+        total += np.divide(part, norms, out=np.zeros_like(part), where=norms != 0).sum(axis=0)
+        rows += len(part)
+    mean = total / rows
     return np.rint(mean) if not unit and np.dtype(reader.dtype).kind in "iu" else mean
