@@ -79,7 +79,6 @@ def ws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
         (["embed", "WS", "--encoder", "phash:8", "--column", "caption"], "text"),
         (["embed", "WS", "--encoder", "phash:8", "--column", "nonsense"], "no column 'nonsense'"),
         (["embed", "WS", "--encoder", "phash:8", "--where", "label ="], "predicate"),
-        (["embed", "WS", "--encoder", "phash:8", "--device", "cuda:99"], "cuda"),
         (["search", "WS", "a cat"], "text"),
         (["search", "WS"], "give one of"),
         (["search", "WS", "--id", "2.png", "-k", "4"], "k = 4"),

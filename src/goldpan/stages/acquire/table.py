@@ -86,8 +86,8 @@ def read_batches(path: Path, columns: dict[str, pa.DataType] | None = None) -> I
 
 
 def _candidate(row: dict[str, Any], number: int, path_column: str, root: Path, config: TableConfig) -> Candidate:
-    path = row.pop(path_column)
-    key = row.pop(config.id_column) if config.id_column else path
+    path, key = row[path_column], row[config.id_column or path_column]
+    row = {name: value for name, value in row.items() if name not in (path_column, config.id_column)}
     for option, name in _RENAMED.items():
         column = getattr(config, option)
         if column is not None:
