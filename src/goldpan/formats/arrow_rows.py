@@ -67,7 +67,7 @@ def list_rows(column: Any, dim: int, path: Path, first_row: int) -> NDArray[Any]
 
 
 def rows_as_lists(rows: NDArray[Any]) -> pa.FixedSizeListArray:
-    """Return ``(n, dim)`` as an Arrow array of lists of fixed size."""
+    """Return ``(n, dim)`` as an Arrow array of lists of fixed size, a copy: held rows must not keep a file mapped."""
     import pyarrow as pa
 
-    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(rows).reshape(-1)), rows.shape[1])
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.array(rows, order="C").reshape(-1)), rows.shape[1])

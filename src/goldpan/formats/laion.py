@@ -28,7 +28,7 @@ from goldpan.formats.atomic import replace_folder
 from goldpan.formats.mapped import ArrayReader
 from goldpan.formats.npy import DTYPES as NPY_DTYPES
 from goldpan.formats.npy import open_npy, write_npy
-from goldpan.formats.parquet import TableFile, beside_vectors
+from goldpan.formats.parquet import TableFile, beside_vectors, open_parquet
 from goldpan.formats.protocol import (
     Address,
     Blocks,
@@ -74,14 +74,12 @@ class LaionReader:
 
     def _open_metadata(self) -> list[pq.ParquetFile]:
         """Open the Parquet part of every .npy part; none at all is fine."""
-        import pyarrow.parquet as pq
-
         paths = _numbered(self.path / "metadata", "metadata", ".parquet")
         files = []
         for number, part in self._parts.items() if paths else ():
             if number not in paths:
                 raise FormatError(self.path, f"metadata_{number}.parquet is missing; {part.path.name} is there.")
-            file = pq.ParquetFile(paths[number])
+            file = open_parquet(paths[number])
             if file.metadata.num_rows != part.n:
                 problem = f"{file.metadata.num_rows} rows; {part.path.name} has {part.n}."
                 raise FormatError(paths[number], problem)
