@@ -6,6 +6,7 @@ from goldpan.core.catalog import Catalog
 from goldpan.core.errors import InputError
 from goldpan.encoders.options import EncoderOptions
 from goldpan.encoders.protocol import Encoder
+from goldpan.encoders.userfile import load_user_file
 
 __all__ = ["CATALOG", "EncoderOptions", "load_encoder"]
 
@@ -18,6 +19,10 @@ CATALOG = Catalog(
         "phash": "goldpan.encoders.hashes:load",
         "whash": "goldpan.encoders.hashes:load",
         "onnx": "goldpan.encoders.onnx:load",
+        "clip": "goldpan.encoders.clip:load",
+        "hf": "goldpan.encoders.hf:load",
+        "timm": "goldpan.encoders.timm:load",
+        "torchvision": "goldpan.encoders.torchvision:load",
     },
     group="goldpan.encoders",
 )
@@ -38,9 +43,9 @@ def load_encoder(spec: str, options: EncoderOptions | None = None) -> Encoder:
     """
     options = options or EncoderOptions()
     kind, colon, rest = spec.partition(":")
-    if kind.endswith(".py"):
-        kind, rest = "file", spec
-    elif not (colon and rest):
+    if spec.rpartition(":")[0].endswith(".py"):
+        return load_user_file(spec, options)
+    if not (colon and rest):
         if kind in CATALOG.entries():
             raise InputError(f"{spec!r} names a kind of encoder, not which one. {_EXAMPLES}")
         raise InputError(f"{spec!r} is no encoder. {_EXAMPLES}")
