@@ -26,7 +26,7 @@ def test_blocks_stay_within_the_budget(memory_bytes):
 
 def test_blocks_cover_the_table_in_order():
     rows = np.arange(70, dtype=np.float32)[:, None]
-    blocks = list(read_blocks(ArrayReader(rows), 16))
+    blocks = list(read_blocks(ArrayReader(rows), 16, range(70)))
     assert [block.start for block in blocks] == [0, 16, 32, 48, 64]
     np.testing.assert_array_equal(np.concatenate([block.rows for block in blocks]), rows)
 

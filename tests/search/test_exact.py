@@ -173,6 +173,16 @@ def test_little_memory_gives_the_same_answer(metric, kernels):
     np.testing.assert_array_equal(parts.next_scores, whole.next_scores)
 
 
+def test_a_range_of_the_queries():
+    base, queries = gaussian(), gaussian(40, 33, seed=2)
+    whole = exact_search(base, queries, 3).neighbors
+    part = exact_search(base, Streamed(queries), 3, only=range(11, 30)).neighbors
+    np.testing.assert_array_equal(part.ids, whole.ids[11:30])
+    np.testing.assert_array_equal(part.scores, whole.scores[11:30])
+    with pytest.raises(InputError, match="queries 30 to 41 were asked for, but there are 40"):
+        exact_search(base, queries, 3, only=range(30, 41))
+
+
 def test_memory_maps_and_mixed_types(tmp_path):
     rows = gaussian(900, 20).astype(np.float16)
     np.save(tmp_path / "base.npy", rows)

@@ -60,21 +60,20 @@ def _fit(n: int, budget: int, row: int) -> int:
     return min(rows, -(-n // pieces // PANEL) * PANEL + PANEL)
 
 
-def read_blocks(reader: VectorReader, rows: int) -> Iterator[Block]:
-    """Yield a table in blocks, in order; the next is read while the last is worked on."""
-    starts = range(0, reader.n, rows)
-    if isinstance(reader, ArrayReader) or len(starts) == 1:
-        for start in starts:
-            yield Block(start, reader.read(start, min(reader.n, start + rows)))
+def read_blocks(reader: VectorReader, rows: int, span: range) -> Iterator[Block]:
+    """Yield the rows `span` of a table in blocks, in order; the next is read while the last is worked on."""
+    pieces = [range(start, min(span.stop, start + rows)) for start in range(span.start, span.stop, rows)]
+    if isinstance(reader, ArrayReader) or len(pieces) == 1:
+        for piece in pieces:
+            yield Block(piece.start, reader.read(piece.start, piece.stop))
         return
     with ThreadPoolExecutor(1, "read-ahead") as ahead:
-        waiting = ahead.submit(reader.read, 0, min(reader.n, rows))
-        for start in starts:
+        waiting = ahead.submit(reader.read, pieces[0].start, pieces[0].stop)
+        for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
             found = waiting.result()
-            following = start + rows
-            if following < reader.n:
-                waiting = ahead.submit(reader.read, following, min(reader.n, following + rows))
-            yield Block(start, found)
+            if following is not None:
+                waiting = ahead.submit(reader.read, following.start, following.stop)
+            yield Block(piece.start, found)
 
 
 def computable(rows: NDArray[Any]) -> NDArray[Any]:

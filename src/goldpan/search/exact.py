@@ -61,12 +61,13 @@ class ExactResult:
         return np.equal(self.gaps, 0)
 
 
-def exact_search(
+def exact_search(  # noqa: PLR0913  three are positional, the rest has defaults
     base: VectorSource,
     queries: VectorSource,
     k: int,
     metric: str | Metric = Metric.IP,
     *,
+    only: range | None = None,
     workers: int | None = None,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     kernels: str | None = None,
@@ -79,6 +80,7 @@ def exact_search(
         queries: ``(n_queries, d)``, likewise; its dtype may differ from the base's. Hamming takes packed uint8 bits.
         k: 1 to n.
         metric: "ip", "cosine", "l2", "sqeuclidean", "hamming" or an alias. A row of zeros has cosine 0 to all.
+        only: numbers of the queries to answer, a range of step 1; all where None.
         workers: threads; the processors of this machine where None.
         memory_bytes: budget for blocks, codes and answers, beside arrays that are given.
         kernels: see `load_kernels`.
@@ -96,24 +98,26 @@ def exact_search(
     found_metric = parse_metric(metric)
     base, queries = as_reader(base, "base"), as_reader(queries, "queries")
     _check(base, queries, k, found_metric)
+    asked = _asked(queries, only)
     loops = load_kernels(kernels)
     length = min(k + 1, base.n)
     plan = plan_blocks(base, queries, length, memory_bytes, np.dtype(loops.code_dtype).itemsize)
-    work = base.n * queries.n * base.dim
+    work = base.n * len(asked) * base.dim
     progress = progress or Silent()
-    progress.start("exact search", base.n * -(-queries.n // plan.query_rows))
-    top = TopK.empty(queries.n, length)
+    progress.start("exact search", base.n * -(-len(asked) // plan.query_rows))
+    top = TopK.empty(len(asked), length)
     with _threads(workers if loops.threads and work > _INLINE_WORK else 1) as spread:
         job = _Job(base, plan.base_rows, found_metric, loops, spread, progress)
-        for part in read_blocks(queries, plan.query_rows):
-            view = top.part(part.start, part.start + len(part.rows))
+        for part in read_blocks(queries, plan.query_rows, asked):
+            first = part.start - asked.start
+            view = top.part(first, first + len(part.rows))
             if found_metric is Metric.HAMMING:
                 _search_bits(job, part, view)
             else:
                 _search_vectors(job, part, view)
     progress.finish()
     scores = _scores(top.keys, found_metric)
-    following = scores[:, k] if length > k else np.full(queries.n, np.nan)
+    following = scores[:, k] if length > k else np.full(len(asked), np.nan)
     return ExactResult(Neighbors(top.ids[:, :k], scores[:, :k]), following, top.survivors, loops.name)
 
 
@@ -138,7 +142,7 @@ def _search_vectors(job: _Job, part: Block, top: TopK) -> None:
     how = bounds.Packing(query_mean, unit, _are_whole(part.rows, query_mean), panels=False)
     rows = computable(part.rows)
     queries = bounds.query_block(rows, _encode(job, "queries", Block(part.start, rows), how), metric, mean)
-    for block in read_blocks(job.base, job.block_rows):
+    for block in read_blocks(job.base, job.block_rows, range(job.base.n)):
         how = bounds.Packing(mean, unit, _are_whole(block.rows, mean), panels=True)
         rows = computable(block.rows)
         encoded = _encode(job, "base", Block(block.start, rows), how)
@@ -156,7 +160,7 @@ def _search_vectors(job: _Job, part: Block, top: TopK) -> None:
 def _search_bits(job: _Job, part: Block, top: TopK) -> None:
     """Bring the whole base of packed bits into the answers of one block of queries."""
     queries = as_words(part.rows)
-    for block in read_blocks(job.base, job.block_rows):
+    for block in read_blocks(job.base, job.block_rows, range(job.base.n)):
         words = as_words(block.rows)
 
         def search(span: slice, words: NDArray[np.uint64] = words, first_id: int = block.start) -> None:
@@ -219,6 +223,13 @@ def _check(base: VectorReader, queries: VectorReader, k: int, metric: Metric) ->
         raise ArrayError(f"vectors may have up to {bounds.MAX_DIM} dimensions, not {base.dim}.")
     if metric is Metric.HAMMING and not np.dtype(base.dtype) == np.dtype(queries.dtype) == np.uint8:
         raise ArrayError(f"hamming compares packed bits, uint8, not {base.dtype} and {queries.dtype}.")
+
+
+def _asked(queries: VectorReader, only: range | None) -> range:
+    asked = range(queries.n) if only is None else only
+    if not 0 <= asked.start < asked.stop <= queries.n or asked.step != 1:
+        raise InputError(f"queries {asked.start} to {asked.stop} were asked for, but there are {queries.n}.")
+    return asked
 
 
 def _are_whole(rows: NDArray[Any], mean: Floats) -> bool:

@@ -1,0 +1,65 @@
+"""Answers that are finished are kept beside the output until all are, so that a killed run goes on where it was."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from goldpan.core.records import Neighbors
+from goldpan.formats.atomic import replace_file
+from goldpan.search.exact import ExactResult
+
+
+class Parts:
+    """Finished ranges of queries in a hidden folder.
+
+    Args:
+        output: the file that will hold all answers.
+        key: what the answers depend on; parts made from anything else are not used.
+    """
+
+    def __init__(self, output: Path, key: str) -> None:
+        self._folder = output.with_name(f".{output.name}.{key}.parts")
+
+    def load(self, start: int) -> ExactResult | None:
+        """Return the answers of the range that starts at query `start`, if they are there."""
+        path = self._path(start)
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as part:
+            neighbors = Neighbors(part["ids"], part["scores"])
+            return ExactResult(neighbors, part["next_scores"], part["survivors"], str(part["kernels"]))
+
+    def save(self, start: int, found: ExactResult) -> None:
+        """Keep the answers of a range."""
+        with replace_file(self._path(start)) as temporary, temporary.open("wb") as file:
+            np.savez(
+                file,
+                ids=found.neighbors.ids,
+                scores=found.neighbors.scores,
+                next_scores=found.next_scores,
+                survivors=found.survivors,
+                kernels=np.array(found.kernels),
+            )
+
+    def remove(self) -> None:
+        """Forget all parts."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _path(self, start: int) -> Path:
+        return self._folder / f"{start:012d}.npz"
+
+
+def joined(parts: list[ExactResult]) -> ExactResult:
+    """Put ranges of queries together, in order."""
+    return ExactResult(
+        Neighbors(
+            np.concatenate([part.neighbors.ids for part in parts]),
+            np.concatenate([part.neighbors.scores for part in parts]),
+        ),
+        np.concatenate([part.next_scores for part in parts]),
+        np.concatenate([part.survivors for part in parts]),
+        parts[-1].kernels,
+    )
