@@ -52,5 +52,5 @@ def test_a_browser_runs_nothing_and_shows_what_is_there(page: Path, tmp_path: Pa
     ]
     done = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=True)
     assert "<title>owned</title>" not in done.stdout
-    assert "no such file" in done.stdout  # the picture that is gone says so
+    assert "There is no file" in done.stdout  # the picture that is gone says so
     assert done.stdout.count("data:image/jpeg;base64,") == 1
