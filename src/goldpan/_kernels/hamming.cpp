@@ -1,70 +1,118 @@
 #include <algorithm>
-#include <limits>
+#include <utility>
 
 #include "search.h"
 
 namespace goldpan {
 namespace {
 
-constexpr size_t kTileBytes = 128 << 10;  // rows that stay in cache while the queries pass
+constexpr size_t kTileBytes = 64 << 10;        // rows that stay in cache while the queries pass
+constexpr size_t kHistogramBytes = 16 << 20;
 
 struct Hit {
-    uint32_t bits;
-    uint32_t row;
+    uint32_t bits, row;
 };
 
-// Keep the k nearest, ties by the order they came in, which is that of their ids; return the k-th distance.
-uint32_t keep_best(std::vector<Hit>& hits, size_t k) {
-    if (hits.size() < k) return std::numeric_limits<uint32_t>::max();
-    std::stable_sort(hits.begin(), hits.end(), [](const Hit& a, const Hit& b) { return a.bits < b.bits; });
-    hits.resize(k);
-    return hits.back().bits;
+// The nearest rows of one query so far. Rows come in the order of their ids, so a later one must be strictly nearer
+// than the k-th; a histogram of distances tells at once how far that is.
+class Nearest {
+public:
+    Nearest(size_t k, size_t bits, const double* keys, const int64_t* ids) : k_(k), top_(bits), histogram_(bits + 1) {
+        for (size_t j = 0; j < k && ids[j] >= 0; ++j) count(static_cast<uint32_t>(-keys[j]));
+    }
+
+    // Rows that differ in fewer bits come in.
+    uint64_t limit() const { return total_ < k_ ? top_ + 1 : top_; }
+
+    void add(uint32_t bits, uint32_t row) {
+        hits_.push_back({bits, row});
+        count(bits);
+        if (hits_.size() >= 4 * k_ + 256) drop_beaten();
+    }
+
+    // The new rows that may be among the k nearest, nearest first, ties in order of ids.
+    const std::vector<Hit>& finish() {
+        drop_beaten();
+        std::stable_sort(hits_.begin(), hits_.end(), [](const Hit& a, const Hit& b) { return a.bits < b.bits; });
+        return hits_;
+    }
+
+private:
+    void count(uint32_t bits) {
+        ++histogram_[bits];
+        ++total_;
+        while (total_ - histogram_[top_] >= k_) total_ -= histogram_[top_--];
+    }
+
+    void drop_beaten() {
+        hits_.erase(std::remove_if(hits_.begin(), hits_.end(), [this](const Hit& hit) { return hit.bits > top_; }),
+                    hits_.end());
+    }
+
+    size_t k_, top_, total_ = 0;  // total_: rows seen within top_ bits
+    std::vector<uint32_t> histogram_;
+    std::vector<Hit> hits_;
+};
+
+// Lay rows out as panels [word][8 rows]; missing rows are zeros.
+void to_panels(const uint64_t* rows, size_t n, size_t words, uint64_t* panels) {
+    for (size_t row = 0; row < (n + kBitPanel - 1) / kBitPanel * kBitPanel; ++row)
+        for (size_t word = 0; word < words; ++word)
+            panels[(row / kBitPanel * words + word) * kBitPanel + row % kBitPanel] =
+                row < n ? rows[row * words + word] : 0;
 }
 
 void merge(const std::vector<Hit>& hits, int64_t first_id, double* keys, int64_t* ids, size_t k) {
     std::vector<std::pair<double, int64_t>> best;
     size_t old = 0, fresh = 0;
-    while (best.size() < k && (fresh < hits.size() || (old < k && ids[old] >= 0))) {
-        const bool has_old = old < k && ids[old] >= 0;
-        const bool take = fresh < hits.size() && (!has_old || -static_cast<double>(hits[fresh].bits) > keys[old]);
-        if (take) best.emplace_back(-static_cast<double>(hits[fresh].bits), first_id + hits[fresh].row), ++fresh;
+    while (best.size() < k) {
+        const bool has_old = ids[old] >= 0, has_fresh = fresh < hits.size();
+        if (!has_old && !has_fresh) break;
+        const double key = has_fresh ? -static_cast<double>(hits[fresh].bits) : 0;
+        if (has_fresh && (!has_old || key > keys[old])) best.emplace_back(key, first_id + hits[fresh++].row);
         else best.emplace_back(keys[old], ids[old]), ++old;
     }
     for (size_t j = 0; j < best.size(); ++j) keys[j] = best[j].first, ids[j] = best[j].second;
+}
+
+void search_few(const Level& level, const uint64_t* rows, size_t n, int64_t first_id, const uint64_t* queries,
+                size_t n_queries, size_t words, const Answers& answers, size_t first_query) {
+    const size_t k = answers.k, tile = std::max<size_t>(1, kTileBytes / (64 * words)) * kBitPanel;
+    std::vector<Nearest> nearest;
+    for (size_t q = 0; q < n_queries; ++q)
+        nearest.emplace_back(k, 64 * words, answers.keys + (first_query + q) * k, answers.ids + (first_query + q) * k);
+    std::vector<uint64_t> panels(tile * words);
+    uint64_t counts[kBitPanel];
+    for (size_t first = 0; first < n; first += tile) {
+        const size_t filled = std::min(tile, n - first);
+        to_panels(rows + first * words, filled, words, panels.data());
+        for (size_t q = 0; q < n_queries; ++q)
+            for (size_t row = 0; row < filled; row += kBitPanel) {
+                uint32_t near = level.hamming(panels.data() + row * words, queries + q * words, words,
+                                              nearest[q].limit(), counts);
+                if (filled - row < kBitPanel) near &= (1u << (filled - row)) - 1;
+                for (; near; near &= near - 1) {
+                    const int at = __builtin_ctz(near);
+                    if (counts[at] < nearest[q].limit())
+                        nearest[q].add(static_cast<uint32_t>(counts[at]), static_cast<uint32_t>(first + row + at));
+                }
+            }
+    }
+    for (size_t q = 0; q < n_queries; ++q) {
+        const std::vector<Hit>& hits = nearest[q].finish();
+        answers.survivors[first_query + q] += static_cast<int64_t>(hits.size());
+        merge(hits, first_id, answers.keys + (first_query + q) * k, answers.ids + (first_query + q) * k, k);
+    }
 }
 
 }  // namespace
 
 void search_bits(const Level& level, const uint64_t* rows, size_t n, int64_t first_id, const uint64_t* queries,
                  size_t n_queries, size_t words, const Answers& answers) {
-    const size_t k = answers.k, capacity = 2 * k + 64;
-    const size_t padded = (n_queries + 3) / 4 * 4;
-    std::vector<uint64_t> codes(padded * words);
-    std::copy_n(queries, n_queries * words, codes.begin());
-    std::vector<std::vector<Hit>> hits(n_queries);
-    std::vector<uint32_t> limits(padded, 0);  // a row must differ in fewer bits
-    for (size_t q = 0; q < n_queries; ++q) {
-        const bool full = answers.ids[q * k + k - 1] >= 0;
-        limits[q] = full ? static_cast<uint32_t>(-answers.keys[q * k + k - 1]) : std::numeric_limits<uint32_t>::max();
-    }
-    const size_t tile = std::max<size_t>(1, kTileBytes / (8 * words));
-    for (size_t first = 0; first < n; first += tile)
-        for (size_t q = 0; q < padded; q += 4)
-            for (size_t row = first; row < std::min(n, first + tile); ++row) {
-                uint32_t bits[4];
-                level.hamming4(codes.data() + q * words, rows + row * words, words, bits);
-                for (size_t i = 0; i < 4; ++i) {
-                    if (bits[i] >= limits[q + i]) continue;
-                    hits[q + i].push_back({bits[i], static_cast<uint32_t>(row)});
-                    if (hits[q + i].size() < capacity) continue;
-                    limits[q + i] = std::min(limits[q + i], keep_best(hits[q + i], k));
-                }
-            }
-    for (size_t q = 0; q < n_queries; ++q) {
-        std::stable_sort(hits[q].begin(), hits[q].end(), [](const Hit& a, const Hit& b) { return a.bits < b.bits; });
-        answers.survivors[q] += static_cast<int64_t>(hits[q].size());
-        merge(hits[q], first_id, answers.keys + q * k, answers.ids + q * k, k);
-    }
+    const size_t most = std::max<size_t>(1, kHistogramBytes / (256 * words));
+    for (size_t first = 0; first < n_queries; first += most)
+        search_few(level, rows, n, first_id, queries + first * words, std::min(most, n_queries - first), words, answers,
+                   first);
 }
 
 }  // namespace goldpan

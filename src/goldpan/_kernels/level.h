@@ -8,6 +8,8 @@ namespace goldpan {
 
 constexpr int kPanel = 16;  // base rows whose codes lie together: [pair of dimensions][row][2] int16
 
+constexpr int kBitPanel = 8;  // rows of packed bits that lie together: [word][row] uint64
+
 enum class Metric : int { ip = 0, cosine = 1, distance = 2 };
 
 // Float fields of the rows of one panel; see bounds.py.
@@ -49,8 +51,8 @@ struct Level {
     Double2 (*square_float)(const float* x, size_t d);
     Double2 (*distance_float)(const double* q, const float* x, size_t d);
     Double2 (*distance_double)(const double* q, const double* x, size_t d);
-    // Differing bits of four queries, `words` apart, and one row.
-    void (*hamming4)(const uint64_t* queries, const uint64_t* row, size_t words, uint32_t* bits);
+    // Differing bits of a query and the 8 rows of a panel [word][row]; returns which are below the limit, as bits.
+    uint32_t (*hamming)(const uint64_t* panel, const uint64_t* query, size_t words, uint64_t limit, uint64_t* counts);
 };
 
 // The level of that name; nullptr where this machine or this build has none such.

@@ -62,7 +62,7 @@ class NativeKernels:
             raise GoldpanError(BROKEN_BOUND)
 
     def hamming(self, rows: NDArray[Any], first_id: int, queries: NDArray[Any], top: TopK) -> None:
-        """Count differing bits, four queries at a time."""
+        """Count differing bits, eight rows at a time; see ``_kernels/hamming.cpp``."""
         _native.hamming(self.level, rows, first_id, queries, top.keys, top.ids, top.survivors)
 
 
