@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "src" / "goldpan"
 ENGINES = {"formats", "imaging", "encoders", "search", "metrics", "_kernels"}
-FACES = {"cli", "recipes", "web"}
+FACES = {"cli", "recipes", "web", "__main__"}
 ALLOWED = {
     "core": set(),
     "store": {"core"},

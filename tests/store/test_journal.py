@@ -49,8 +49,10 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]
         url = f"sqlite:///{tmp_path / 'journal.sqlite'}"
     else:
         url = request.getfixturevalue("postgres")
-        with sa.create_engine(url).begin() as connection:
+        engine = sa.create_engine(url)
+        with engine.begin() as connection:
             connection.execute(sa.text("DROP TABLE IF EXISTS events"))
+        engine.dispose()
     opened = Journal(url)
     yield opened
     opened.close()

@@ -72,8 +72,8 @@ def _searches(ws: Workspace, told: _Told) -> list[Any]:
 
     answers = []
     for key in _ASKED:
-        told(f"goldpan search {ws.path} --id {key} --encoder {_ENCODERS[0]} -k 8")
-        answers.append(run(ws, SearchConfig(id=key, encoder=_ENCODERS[0], k=8)))
+        told(f"goldpan search {ws.path} --id {key} --encoder {_ENCODERS[0]} -k 6")
+        answers.append(run(ws, SearchConfig(id=key, encoder=_ENCODERS[0], k=6)))
         _say("  " + " ".join(hit.id for hit in answers[-1].hits))
     return answers
 

@@ -36,7 +36,7 @@ def draw_classes(path: Path, vectors: NDArray[Any], labels: Sequence[str | None]
     if rest.any():
         label = "other classes" if largest else None
         axes.scatter(points[rest, 0], points[rest, 1], s=size, c="#c3c7cf", label=label, linewidths=0)
-    for i, name in enumerate(largest):
+    for i, name in enumerate(sorted(largest)):
         chosen = names == name
         axes.scatter(
             points[chosen, 0], points[chosen, 1], s=1.5 * size, color=f"C{i}", label=name, alpha=0.85, linewidths=0
