@@ -4,7 +4,8 @@
 
 Every run is a process of its own, timed inside after its imports; sources are in the page cache, and every target is
 flushed to disk (fsync) before the clock stops. The methods take turns; MB/s is of the median round, "of copy" the
-median of the rounds' ratios. "memory" is the peak of the process (VmHWM) less what it had after its imports.
+median of the rounds' ratios, "CPU s" the median of user and system time, which other work on the machine disturbs least.
+"memory" is the peak of the process (VmHWM) less what it had after its imports.
 """
 
 from __future__ import annotations
@@ -108,10 +109,10 @@ def child(method: str, source: Path, target: Path) -> None:
         shutil.copyfile(source.parent / "small" / source.name, small)
         METHODS[method](small, Path(folder) / target.name)
     before = resident_bytes()
-    start = time.perf_counter()
+    start, start_cpu = time.perf_counter(), time.process_time()
     METHODS[method](source, target)
-    seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "bytes": resident_bytes() - before}))
+    taken = {"seconds": time.perf_counter() - start, "cpu": time.process_time() - start_cpu}
+    print(json.dumps(taken | {"bytes": resident_bytes() - before}))
 
 
 def make_sources(folder: Path, rows: int, dim: int) -> None:
@@ -149,7 +150,7 @@ def main() -> None:
         return
     size = given.rows * given.dim * 4
     print(f"{given.rows} x {given.dim} float32, {size / 1e6:.0f} MB; {os.cpu_count()} CPUs, {platform.platform()}")
-    print(f"{'conversion':<24}{'method':<10}{'MB/s':>8}{'of copy':>9}{'memory MB':>11}")
+    print(f"{'conversion':<24}{'method':<10}{'MB/s':>8}{'of copy':>9}{'CPU s':>8}{'memory MB':>11}")
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
         make_sources(folder, given.rows, given.dim)
@@ -163,9 +164,10 @@ def main() -> None:
                 rate = size / 1e6 / statistics.median(one["seconds"] for one in taken[method])
                 pairs = zip(taken["copy"], taken[method], strict=True)
                 ratio = statistics.median(copy["seconds"] / one["seconds"] for copy, one in pairs)
-                memory = max(one["bytes"] for one in taken[method])
+                cpu = statistics.median(one["cpu"] for one in taken[method])
+                memory = max(one["bytes"] for one in taken[method]) / 1e6
                 label = f"{Path(source).suffix} -> {Path(target).suffix}"
-                print(f"{label:<24}{method:<10}{rate:>8.0f}{ratio:>9.2f}{memory / 1e6:>11.0f}", flush=True)
+                print(f"{label:<24}{method:<10}{rate:>8.0f}{ratio:>9.2f}{cpu:>8.2f}{memory:>11.0f}", flush=True)
 
 
 if __name__ == "__main__":

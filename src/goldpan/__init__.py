@@ -60,11 +60,29 @@ _FRONT_DOOR = {
     "write_vectors": "formats.vectors:write_vectors",
 }
 
-__all__ = [  # noqa: RUF022  plain strings, so that tools see them
-    *("GoldpanError", "InputError", "Metric", "Neighbors", "Report", "Workspace"),
-    *("acquire_folder", "acquire_openimages", "acquire_table", "acquire_webdataset"),
-    *("bench_make", "convert", "embed", "exact_search", "load_encoder", "open_image", "open_vectors"),
-    *("publish", "search_images", "truth", "verify", "write_vectors"),
+__all__ = [
+    "GoldpanError",
+    "InputError",
+    "Metric",
+    "Neighbors",
+    "Report",
+    "Workspace",
+    "acquire_folder",
+    "acquire_openimages",
+    "acquire_table",
+    "acquire_webdataset",
+    "bench_make",
+    "convert",
+    "embed",
+    "exact_search",
+    "load_encoder",
+    "open_image",
+    "open_vectors",
+    "publish",
+    "search_images",
+    "truth",
+    "verify",
+    "write_vectors",
 ]
 
 

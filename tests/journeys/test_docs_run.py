@@ -18,7 +18,7 @@ PHOTOS = 100
 
 @pytest.fixture
 def place(tmp_path: Path, shared: Path) -> Path:
-    """A folder with photos/, photos.csv, shards/, images/ with boxes.csv and list.txt, dual-encoder/, and recipe.toml."""
+    """A folder with all the inputs that the pages name."""
     (tmp_path / "photos").mkdir()
     photos = sorted((shared / "data/imagenet1k").iterdir())[:PHOTOS]
     for photo in photos:

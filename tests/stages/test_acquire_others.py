@@ -59,7 +59,7 @@ def test_ids_that_repeat_are_failures(ws: Workspace, photos: Path) -> None:
 
 def test_a_parquet_that_is_none(ws: Workspace, photos: Path) -> None:
     (photos / "list.parquet").write_bytes(b"not parquet at all")
-    with pytest.raises(FormatError, match="list.parquet"):
+    with pytest.raises(FormatError, match=r"list\.parquet"):
         goldpan.acquire_table(ws, table=photos / "list.parquet")
 
 

@@ -8,7 +8,7 @@ import torch
 
 from goldpan.core.errors import InputError, MissingExtra, UnknownName
 from goldpan.encoders.options import PREPROCESSING, Crop, EncoderOptions
-from goldpan.encoders.preprocessing import Preprocessing
+from goldpan.encoders.preprocessing import Preprocessing, not_square
 from goldpan.encoders.protocol import Encoder
 from goldpan.encoders.towers import TorchEncoder, Towers
 
@@ -82,7 +82,7 @@ def _preprocessing(config: dict[str, Any]) -> Preprocessing:
     size = config["size"]
     height, width = size if isinstance(size, tuple | list) else (size, size)
     if height != width:
-        raise InputError(f"The model takes {height} x {width} pixels; only square inputs are supported.")
+        raise not_square(height, width)
     fill = config.get("fill_color", 0)
     red, green, blue = fill if isinstance(fill, tuple | list) else (fill,) * 3
     return Preprocessing(

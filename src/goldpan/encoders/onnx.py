@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from goldpan.core.arrays import unit_rows
-from goldpan.core.errors import InputError
+from goldpan.core.errors import FormatError, InputError
 from goldpan.core.records import Metric
 from goldpan.encoders.digests import digest, file_digest
 from goldpan.encoders.files import OnnxFiles, find_files
@@ -49,18 +50,15 @@ class OnnxEncoder:
         self.preprocessing: dict[str, Any] = rules.as_json()
         self._prepare = Preparer(rules, spec)
         shared = self._output == _OUTPUTS[0]
-        self.encodes_text = shared and files.text is not None
+        self._text = None
+        if shared and files.text is not None:
+            self._text = _TextTower(files.text, Tokenizer(files.folder, files.config), options.device)
+        self.encodes_text = self._text is not None
         self.unit_norm = shared if options.normalize is None else options.normalize
         self.concurrency = processors(options.threads) if self._vision.on_cpu else 1
         self.batch_size = 32 if self._vision.on_cpu else 128
         self.dim = self._photos(np.zeros((1, 3, rules.size, rules.size), np.float32)).shape[1]
-        self._text = _TextTower(files, options.device) if self.encodes_text else None
-        self.revision = _revision(self, files)
-
-    @property
-    def output(self) -> str:
-        """The output of the photo tower that is taken."""
-        return self._output
+        self.revision = self._digest()
 
     def prepare(self, image: Image) -> NDArray[np.float32]:
         """Return ``(3, size, size)`` float32 of an RGB image."""
@@ -80,6 +78,19 @@ class OnnxEncoder:
             raise takes_no_text(self.spec)
         return self._finished(self._text.encode(texts)) if len(texts) else np.empty((0, self.dim), np.float32)
 
+    def _digest(self) -> str:
+        settings: dict[str, Any] = {
+            "goldpan": "onnx 1",
+            "preprocessing": self.preprocessing,
+            "output": self._output,
+            "unit_norm": self.unit_norm,
+        }
+        files = _weights(self._vision.path)
+        if self._text is not None:
+            settings["tokens"] = [self._text.tokenizer.max_tokens, self._text.tokenizer.pad_id]
+            files += [*_weights(self._text.path), self._text.tokenizer.path]
+        return digest(settings, *map(file_digest, files))
+
     def _photos(self, batch: NDArray[Any]) -> NDArray[Any]:
         step = self._vision.chunk or len(batch)
         parts = [
@@ -93,22 +104,19 @@ class OnnxEncoder:
 
 
 class _TextTower:
-    """Loaded when the first text comes: who embeds photos only does not wait for it."""
+    """The model is loaded when the first text comes: who embeds photos only does not wait for it."""
 
-    def __init__(self, files: OnnxFiles, device: str) -> None:
-        self._files = files
+    def __init__(self, path: Path, tokenizer: Tokenizer, device: str) -> None:
+        self.path = path
+        self.tokenizer = tokenizer
         self._device = device
         self._lock = threading.Lock()
         self._model: Model | None = None
 
     def encode(self, texts: Sequence[str]) -> NDArray[Any]:
         """Return ``(n, dim)``; texts of like length share a call, so that little padding is computed."""
-        with self._lock:
-            if self._model is None:
-                self._tokenizer = Tokenizer(self._files.folder, self._files.config)
-                self._model = Model(self._files.text or self._files.folder, self._device)
-        model = self._model
-        ids = self._tokenizer.token_ids(texts)
+        model = self._loaded()
+        ids = self.tokenizer.token_ids(texts)
         order = np.argsort([len(sequence) for sequence in ids], kind="stable")
         step = model.chunk or _TEXT_BATCH
         parts = [
@@ -119,13 +127,26 @@ class _TextTower:
         vectors[order] = sorted_vectors
         return vectors
 
+    def _loaded(self) -> Model:
+        with self._lock:
+            if self._model is None:
+                model = Model(self.path, self._device)
+                if _TEXT_OUTPUT not in model.outputs or "input_ids" not in model.inputs:
+                    raise FormatError(
+                        self.path,
+                        f"goes from {', '.join(model.inputs)} to {', '.join(model.outputs)}; "
+                        f"a text tower goes from input_ids to {_TEXT_OUTPUT}.",
+                    )
+                self._model = model
+            return self._model
+
     def _run(self, model: Model, ids: list[list[int]]) -> NDArray[Any]:
         # Without a mask the tower was trained on padding up to its full length (SigLIP); some are fixed to it.
         length = model.inputs["input_ids"].shape[1]
         fixed = length if isinstance(length, int) else None
         if "attention_mask" not in model.inputs:
-            fixed = fixed or self._tokenizer.max_tokens
-        tokens = self._tokenizer.padded(ids, fixed)
+            fixed = fixed or self.tokenizer.max_tokens
+        tokens = self.tokenizer.padded(ids, fixed)
         feeds = {"input_ids": tokens.ids, "attention_mask": tokens.mask, "token_type_ids": np.zeros_like(tokens.ids)}
         return model.run(_TEXT_OUTPUT, {name: array for name, array in feeds.items() if name in model.inputs})
 
@@ -191,17 +212,6 @@ def _pooled(answer: NDArray[Any]) -> NDArray[Any]:
     return answer.mean(axis=(2, 3)) if answer.ndim == 4 else answer
 
 
-def _revision(encoder: OnnxEncoder, files: OnnxFiles) -> str:
-    settings = {
-        "goldpan": "onnx 1",
-        "preprocessing": encoder.preprocessing,
-        "output": encoder.output,
-        "unit_norm": encoder.unit_norm,
-        "max_tokens": (files.config.get("text_config") or {}).get("max_length"),
-    }
-    towers = [files.vision, files.text if encoder.encodes_text else None]
-    # Weights above 2 GB lie in a second file beside the model, named after it.
-    paths = [path for tower in towers if tower for path in sorted(tower.parent.glob(f"{tower.name}*"))]
-    if encoder.encodes_text:
-        paths.append(files.folder / "tokenizer.json")
-    return digest(settings, *map(file_digest, paths))
+def _weights(model: Path) -> list[Path]:
+    """Return the model's file, and those named after it that hold the weights of one above 2 GB."""
+    return sorted(model.parent.glob(f"{model.name}*"))

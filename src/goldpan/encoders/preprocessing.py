@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from goldpan.core.errors import InputError
 from goldpan.encoders.options import Crop, EncoderOptions, Triple
 from goldpan.imaging.transforms import (
-    RESAMPLING,
     CropRounding,
     Size,
     center_crop,
@@ -126,61 +125,65 @@ def from_transformers(config: Mapping[str, Any], size: int | None = None) -> Pre
         size: side of the model's input, where the file does not say it.
 
     Raises:
-        InputError: neither the file nor `size` says how large the input is.
+        InputError: neither the file nor `size` says how large the input is, or it is not square.
     """
     crops = bool(config.get("do_center_crop"))
-    sides = config.get("size") or size
-    short = _short_edge(sides, crops)
-    cropped = _side(config.get("crop_size")) if crops else None
-    final = cropped or _side(sides) or size or short
+    sides = config.get("size")
+    short, both = _short_edge(sides, crops), _side(sides)
+    final = (_side(config.get("crop_size")) if crops else None) or both or size or short
     if final is None:
         raise InputError("preprocessor_config.json does not say how large the input is; give --image-size.")
-    resize = (short or final) if config.get("do_resize", True) else final
+    resize = max(final, short or both or final)
     crop: Crop = "center" if short is not None else "squash"
     if share := config.get("crop_pct"):  # ConvNeXT: enlarge and crop small inputs, squash large ones
         resize, crop = (int(final / share), "center") if final < 384 else (final, "squash")
     normalizes = config.get("do_normalize", True)
     return Preprocessing(
         size=final,
-        resize=max(resize, final),
+        resize=resize,
         crop=crop,
-        resample=_filter_name(config.get("resample", 3)),
+        resample=_filter_name(config.get("resample")),
         mean=_triple(config.get("image_mean"), IMAGENET_MEAN) if normalizes else (0.0, 0.0, 0.0),
         std=_triple(config.get("image_std"), IMAGENET_STD) if normalizes else (1.0, 1.0, 1.0),
-        scale=float(config.get("rescale_factor", 1 / 255)) if config.get("do_rescale", True) else 1.0,
+        scale=float(config.get("rescale_factor") or 1 / 255) if config.get("do_rescale", True) else 1.0,
     )
 
 
 def _short_edge(sides: Any, crops: bool) -> int | None:
     """Return the side to resize the short edge to; None where both edges are given."""
     if isinstance(sides, Mapping):
-        return int(sides["shortest_edge"]) if "shortest_edge" in sides else None
+        short = sides.get("shortest_edge")
+        return None if short is None else int(short)
     # A bare number is how old files say it: a short edge where a crop follows, else both edges.
     return int(sides) if sides and crops else None
 
 
 def _side(value: Any) -> int | None:
     """Return the side of a square given as a number or as {"height": ..., "width": ...}."""
-    if isinstance(value, Mapping):
-        height, width = value.get("height"), value.get("width")
-        if height != width:
-            raise InputError(f"The model takes {height} x {width} pixels; only square inputs are supported.")
-        return None if height is None else int(height)
-    return None if value is None else int(value)
+    if not isinstance(value, Mapping):
+        return None if value is None else int(value)
+    height, width = value.get("height"), value.get("width")
+    if height != width:
+        raise not_square(height, width)
+    return None if height is None else int(height)
+
+
+def not_square(height: Any, width: Any) -> InputError:
+    """Return the error of a model whose input is no square."""
+    return InputError(f"The model takes {height} x {width} pixels; only square inputs are supported.")
 
 
 def _triple(value: Any, default: Triple) -> Triple:
     if value is None:
         return default
-    if isinstance(value, int | float):
-        return (float(value),) * 3
-    red, green, blue = (float(part) for part in value)
-    return red, green, blue
+    red, green, blue = (value,) * 3 if isinstance(value, int | float) else value
+    return float(red), float(green), float(blue)
 
 
-def _filter_name(value: int | str) -> str:
-    """Return the name of a filter that may be given as Pillow's number."""
-    if isinstance(value, str):
-        return value.lower()
-    numbers = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
-    return numbers.get(value, RESAMPLING[-1])
+def _filter_name(value: int | str | None) -> str:
+    """Return the name of a filter, which most files give as Pillow's number; the default is CLIP's."""
+    from PIL.Image import Resampling
+
+    if isinstance(value, int):
+        return Resampling(value).name.lower()
+    return (value or "bicubic").lower()

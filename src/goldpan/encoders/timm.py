@@ -7,7 +7,7 @@ from typing import Any
 
 from goldpan.core.errors import InputError, MissingExtra, UnknownName
 from goldpan.encoders.options import PREPROCESSING, Crop, EncoderOptions
-from goldpan.encoders.preprocessing import Preprocessing
+from goldpan.encoders.preprocessing import Preprocessing, not_square
 from goldpan.encoders.protocol import Encoder
 from goldpan.encoders.towers import TorchEncoder, Towers, load_weights
 
@@ -68,7 +68,7 @@ def _preprocessing(data: dict[str, Any]) -> Preprocessing:
     """Translate timm's data configuration; see ``transforms_imagenet_eval`` in timm."""
     _, height, width = data["input_size"]
     if height != width:
-        raise InputError(f"The model takes {height} x {width} pixels; only square inputs are supported.")
+        raise not_square(height, width)
     red, green, blue = (round(255 * value) for value in data["mean"])
     return Preprocessing(
         size=height,

@@ -40,13 +40,14 @@ class Tokenizer:
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
         from tokenizers import Tokenizer as Rust
 
-        own = json.loads((folder / "tokenizer.json").read_bytes())
+        self.path = folder / "tokenizer.json"
+        own = _json(self.path)
         settings = _json(folder / "tokenizer_config.json")
         self.max_tokens = _max_tokens(own, settings, config.get("text_config") or config)
-        self._rust = Rust.from_file(str(folder / "tokenizer.json"))
+        self._rust = Rust.from_file(str(self.path))
         self._rust.no_padding()
         self._rust.enable_truncation(self.max_tokens)
-        self._pad_id = self._find_pad_id(own, {**_json(folder / "special_tokens_map.json"), **settings}, config)
+        self.pad_id = self._find_pad_id(own, {**_json(folder / "special_tokens_map.json"), **settings}, config)
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of each text."""
@@ -54,8 +55,8 @@ class Tokenizer:
 
     def padded(self, ids: Sequence[Sequence[int]], length: int | None = None) -> Tokens:
         """Return ids as one array, padded on the right to `length`, or to the longest."""
-        width = length or max(map(len, ids))
-        tokens = Tokens(np.full((len(ids), width), self._pad_id, np.int64), np.zeros((len(ids), width), np.int64))
+        width = length or max(1, *map(len, ids))
+        tokens = Tokens(np.full((len(ids), width), self.pad_id, np.int64), np.zeros((len(ids), width), np.int64))
         for row, sequence in enumerate(ids):
             tokens.ids[row, : len(sequence)] = sequence
             tokens.mask[row, : len(sequence)] = 1

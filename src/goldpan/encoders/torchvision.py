@@ -46,7 +46,11 @@ def load(kind: str, rest: str, options: EncoderOptions) -> Encoder:
     name, _, layer = rest.partition("/")
     if options.output and layer:
         raise InputError(f"{spec} names a layer already; leave --output away.")
-    layer = layer or options.output or "features"
+    if options.output not in (None, "features", "logits"):
+        raise InputError(
+            f"{spec} has no output {options.output!r}; it has: features, logits, and layers as NAME/LAYER."
+        )
+    layer = layer or ("logits" if options.output == "logits" else "")
     known = models.list_models(module=models)
     if name not in known:
         raise UnknownName("torchvision model", name, known)
@@ -79,30 +83,25 @@ def _create(spec: str, name: str, about: Any, options: EncoderOptions) -> torch.
 
 
 def _cut(spec: str, name: str, network: torch.nn.Module, layer: str) -> torch.nn.Module:
-    """Return the network up to `layer`."""
+    """Return the network up to `layer`, up to its classifier where that is empty."""
     if layer == "logits":
         return network
-    if layer == "features":
+    if not layer:
         return _without_classifier(spec, network)
     aliases = _VGG if name.startswith("vgg") else _ALEXNET if name == "alexnet" else {}
     node = aliases.get(layer, layer)
     _, nodes = get_graph_node_names(network, suppress_diff_warning=True)
-    modules = dict(network.named_modules())
-    if node not in nodes and node not in modules:
-        raise UnknownName(f"layer of {name}", layer, [*aliases, "features", "logits", *dict(network.named_children())])
-    extractor = create_feature_extractor(network, {node: layer}, suppress_diff_warning=True)
-    return torch.nn.Sequential(extractor, _Only(layer)).eval()
+    if not any(known == node or known.startswith(f"{node}.") for known in nodes):
+        raise UnknownName(f"layer of {name}", layer, [*aliases, "logits", *dict(network.named_children())])
+    extractor = create_feature_extractor(network, {node: "layer"}, suppress_diff_warning=True)
+    return torch.nn.Sequential(extractor, _TheLayer()).eval()
 
 
-class _Only(torch.nn.Module):  # type: ignore[misc]
-    """Takes one value out of the dictionary that a feature extractor answers."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
+class _TheLayer(torch.nn.Module):  # type: ignore[misc]
+    """Takes the one value out of the dictionary that a feature extractor answers."""
 
     def forward(self, answer: dict[str, torch.Tensor]) -> torch.Tensor:
-        return answer[self.name]
+        return answer["layer"]
 
 
 def _without_classifier(spec: str, network: torch.nn.Module) -> torch.nn.Module:

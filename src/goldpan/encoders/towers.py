@@ -167,7 +167,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
             raise FormatError(path, f"is no safetensors file ({error}).") from error
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+    except (UnpicklingError, RuntimeError, EOFError, LookupError, ValueError) as error:
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FormatError(path, f"is no plain file of weights ({problem}).") from error
     for name in _WRAPPERS:
