@@ -125,6 +125,14 @@ def test_animations_give_their_first_frame() -> None:
         assert np.abs(pixels(data)[5, 5].astype(int) - RED).max() < 6, name
 
 
+def test_a_jpeg_with_more_pictures_behind_it_gives_the_first() -> None:
+    second = photo().rotate(180)
+    data = encoded(photo(), "MPO", save_all=True, append_images=[second])
+    opened = open_image(data)
+    assert opened.format == "JPEG"
+    assert np.array_equal(np.asarray(opened.image), pixels(encoded(photo(), "JPEG")))
+
+
 def test_cmyk_is_not_inverted() -> None:
     cyan = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
     for name in (

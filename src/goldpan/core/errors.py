@@ -19,12 +19,21 @@ import difflib
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 
 class GoldpanError(Exception):
     """Base of every error goldpan raises on purpose."""
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes as made, whatever arguments the class takes."""
+        return _remade, (type(self), self.args), self.__dict__
+
+
+def _remade(kind: type[GoldpanError], args: tuple[Any, ...]) -> GoldpanError:
+    return kind.__new__(kind, *args)
 
 
 class StageError(GoldpanError):

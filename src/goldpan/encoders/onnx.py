@@ -195,7 +195,7 @@ def _preprocessing(
     else:
         raise InputError(
             f"{files.folder} has no preprocessor_config.json; say how images are prepared: "
-            "--image-size N --mean R,G,B --std R,G,B."
+            "--image-size N --mean R G B --std R G B."
         )
     rules = rules.overridden(options)
     if fixed and rules.size != fixed:
