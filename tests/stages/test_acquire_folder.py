@@ -146,3 +146,11 @@ def test_oriented_sizes_are_recorded(ws: Workspace, tmp_path: Path) -> None:
     goldpan.acquire_folder(ws, folder=tmp_path / "p")
     row = ws.images.to_table().to_pylist()[0]
     assert (row["width"], row["height"]) == (20, 40)
+
+
+def test_names_that_do_not_fit_the_pattern_are_counted(ws: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    for name in ("a_1", "b_2", "odd"):
+        Image.new("RGB", (20, 20)).save(tmp_path / "p" / f"{name}.png")
+    report = goldpan.acquire_folder(ws, folder=tmp_path / "p", label_pattern=r"(?P<label>\w)_(?P<n>\d)")
+    assert report.outputs["note"] == "1 of 3 names do not fit the label pattern"

@@ -96,3 +96,10 @@ def test_overview_always_names_images_and_failures(ws: Workspace) -> None:
     assert overview(ws)["tables"]["failures"]["rows"] == 0
     add_vectors(ws, "pixels_2", np.zeros((3, 4), np.float32))
     assert overview(ws)["tables"]["vectors/pixels_2"]["rows"] == 3
+
+
+def test_many_blocks_are_read_in_order(ws: Workspace) -> None:
+    array = np.arange(150_000, dtype=np.float32).reshape(-1, 1)
+    for start in range(0, 150_000, 50_000):
+        add_vectors(ws, "long", array[start : start + 50_000])
+    np.testing.assert_array_equal(ws.vectors("long").array, array)

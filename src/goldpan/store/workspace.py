@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 MARKER = "goldpan.json"
 _LAYOUT = 1
 _LONGEST_NAME = 80
+_READ_ROWS = 65_536
 
 
 class Vectors(NamedTuple):
@@ -36,7 +38,7 @@ class Vectors(NamedTuple):
 
     Attributes:
         ids: ``(n,)`` unicode strings.
-        array: ``(n, d)`` float16, float32, or uint8 packed bits; a view of the table's memory where it is in one piece.
+        array: ``(n, d)`` float16, float32, or uint8 packed bits; not a copy where the table is in one piece.
     """
 
     ids: NDArray[np.str_]
@@ -135,8 +137,18 @@ class Workspace:
         Raises:
             UnknownName: no table of this workspace was made with it.
         """
-        table = self.find_vectors(spec).to_table(columns=["id", "vector"])
-        return Vectors(np.asarray(table["id"].to_pylist(), dtype=np.str_), vector_array(table["vector"]))
+        table = self.find_vectors(spec)
+        ids = np.asarray(table.to_table(columns=["id"])["id"].to_pylist(), dtype=np.str_)
+        blocks = (vector_array(batch.column("vector")) for batch in table.scan(["vector"], batch_rows=_READ_ROWS))
+        first = next(blocks)
+        if len(first) == len(ids):
+            return Vectors(ids, first)
+        array = np.empty((len(ids), first.shape[1]), first.dtype)
+        start = 0
+        for block in chain([first], blocks):
+            array[start : start + len(block)] = block
+            start += len(block)
+        return Vectors(ids, array)
 
     def tables(self) -> dict[str, Table]:
         """Return every table that exists, and always images and failures, by name."""
@@ -162,8 +174,10 @@ def vectors_name(spec: str, suffixes: Mapping[str, str | None] | None = None) ->
     The part after a path's last slash stands for a path; `suffixes` (output, column) are added after a dot.
     """
     kind, _, rest = spec.partition(":")
-    if kind == "onnx" or kind.endswith(".py"):
-        rest, kind = (Path(rest).name, kind) if kind == "onnx" else (rest, Path(kind).stem)
+    if kind == "onnx" or Path(rest).is_dir():
+        rest = Path(rest).name
+    if kind.endswith(".py"):
+        kind = Path(kind).stem
     parts = [kind, rest] if rest else [kind]
     name = "_".join(parts) + "".join(f".{value}" for value in (suffixes or {}).values() if value)
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name)

@@ -50,13 +50,20 @@ def run(ws: Workspace, config: FolderConfig, executor: Executor, progress: Progr
         raise InputError(f"{root} is not a folder; name one that holds images.")
     label = _labeller(config.label_pattern)
 
+    unlabeled = 0
+
     def candidates() -> Iterator[Candidate]:
+        nonlocal unlabeled
         for path in walk(root):
             key = PurePosixPath(path.relative_to(root).as_posix())
             fields, extra = split_fields(label(key))
+            unlabeled += not (fields or extra)
             yield Candidate(absolute(path), (Member(f"{config.id_prefix}{key}", fields, extra),))
 
-    return admit(ws, config, f"folder:{absolute(root)}", candidates(), executor, progress)
+    report = admit(ws, config, f"folder:{absolute(root)}", candidates(), executor, progress)
+    if config.label_pattern is not None and unlabeled:
+        report.outputs["note"] = f"{unlabeled:,} of {report.rows_in:,} names do not fit the label pattern"
+    return report
 
 
 def walk(root: Path) -> Iterator[Path]:

@@ -15,7 +15,7 @@ from goldpan.core.records import Report
 from goldpan.encoders.loading import EncoderOptions, load_encoder
 from goldpan.encoders.protocol import Encoder
 from goldpan.stages.embed.config import EmbedConfig
-from goldpan.stages.embed.work import Done, Row, batch_worker
+from goldpan.stages.embed.work import Done, Row, batch_worker, stored_dtype
 from goldpan.stages.stage import Stage
 from goldpan.store.failures import Failures
 from goldpan.store.pace import Pace
@@ -61,7 +61,7 @@ def run(ws: Workspace, config: EmbedConfig, executor: Executor, progress: Progre
         rows_out=plan.rows - sum(counts.values()),
         already_done=plan.known,
         failures=dict(counts),
-        outputs={f"vectors/{name}": f"{table.count()} x {encoder.dim} {schema.field('vector').type.value_type}"},
+        outputs={f"vectors/{name}": f"{table.count():,} x {encoder.dim} {stored_dtype(config, encoder)}"},
         details={"vectors": name},
         next_steps=_next_steps(ws, config, encoder),
     )
@@ -76,8 +76,7 @@ def _check_ability(config: EmbedConfig, encoder: Encoder) -> None:
 
 def _open_table(ws: Workspace, name: str, config: EmbedConfig, encoder: Encoder) -> tuple[Table, pa.Schema]:
     metadata = describe(config, encoder)
-    dtype = config.dtype if encoder.dtype == "float32" else encoder.dtype
-    schema = vectors_schema(encoder.dim, dtype, metadata)
+    schema = vectors_schema(encoder.dim, stored_dtype(config, encoder), metadata)
     table = ws.vectors_table(name)
     if table.exists:
         _check_same(table, schema, metadata)

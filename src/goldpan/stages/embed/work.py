@@ -45,7 +45,7 @@ def batch_worker(ws: Workspace, config: EmbedConfig, encoder: Encoder) -> Callab
     overlaps with the model at work on others, and memory holds one batch a thread.
     """
     turn = threading.Semaphore(encoder.concurrency)
-    dtype = config.dtype if encoder.dtype == "float32" else encoder.dtype
+    dtype = stored_dtype(config, encoder)
 
     def work(rows: list[Row]) -> Done:
         ready = _texts(rows) if config.column else _images(rows, ws, config, encoder)
@@ -55,6 +55,11 @@ def batch_worker(ws: Workspace, config: EmbedConfig, encoder: Encoder) -> Callab
         return _drop_not_finite(Done(ready.ids, vectors, ready.failures))
 
     return work
+
+
+def stored_dtype(config: EmbedConfig, encoder: Encoder) -> str:
+    """Return the type that vectors are stored as: the one asked for, but packed bits stay bits."""
+    return config.dtype if encoder.dtype == "float32" else encoder.dtype
 
 
 class _Ready(NamedTuple):
