@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from goldpan.core.errors import ArrayError, InputError, UnknownName
+from goldpan.core.records import Metric
 from goldpan.search.exact import exact_search
 from goldpan.search.kernels import load_kernels
 from goldpan.search.native import levels
 from goldpan.search.readers import ArrayReader
+from goldpan.search.topk import TopK
 from tests.search.brute import best, keys64, rational_keys
 
 KERNELS = ["numpy", *(f"native:{level}" for level in levels())]
@@ -218,9 +220,35 @@ def test_a_filter_that_is_tight_scores_little_more_than_k_rows():
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("metric", METRICS)
+def test_few_queries_get_the_answers_of_many(metric, kernels):
+    base, queries = copies(), queries_for(copies())
+    many = exact_search(base, queries, 9, metric, kernels=kernels).neighbors
+    for only in (range(1), range(4, 7)):
+        few = exact_search(base, queries, 9, metric, kernels=kernels, only=only, memory_bytes=200_000).neighbors
+        np.testing.assert_array_equal(few.ids, many.ids[only.start : only.stop])
+        np.testing.assert_array_equal(few.scores, many.scores[only.start : only.stop])
+
+
+@pytest.mark.parametrize("metric", [Metric.IP, Metric.COSINE, Metric.L2])
+def test_scanning_every_row_gives_the_same_bits_in_numpy(metric):
+    base, queries = heavy_tailed(), queries_for(heavy_tailed())[:4]
+    answers = []
+    for name in KERNELS:
+        top = TopK.empty(4, 15)
+        for start in (0, 700):  # two blocks
+            stop = 700 if start == 0 else len(base)
+            assert load_kernels(name).scan(base[start:stop], start, queries, metric, top) is None
+        answers.append(top)
+    for top in answers[1:]:
+        np.testing.assert_array_equal(top.ids, answers[0].ids)
+        np.testing.assert_array_equal(top.keys, answers[0].keys)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
 def test_zero_queries_cost_no_scan_in_float64(kernels):
-    found = exact_search(gaussian(20000, 8), np.zeros((3, 8), np.float32), 5, "cosine", kernels=kernels)
-    np.testing.assert_array_equal(found.neighbors.ids, np.tile(np.arange(5), (3, 1)))
+    found = exact_search(gaussian(20000, 8), np.zeros((9, 8), np.float32), 5, "cosine", kernels=kernels)
+    np.testing.assert_array_equal(found.neighbors.ids, np.tile(np.arange(5), (9, 1)))
     assert not found.neighbors.scores.any()
     assert found.survivors.max() < 20000
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <utility>
 
 #include "search.h"
 
@@ -30,10 +29,9 @@ public:
         if (hits_.size() >= 4 * k_ + 256) drop_beaten();
     }
 
-    // The new rows that may be among the k nearest, nearest first, ties in order of ids.
+    // The new rows that may be among the k nearest.
     const std::vector<Hit>& finish() {
         drop_beaten();
-        std::stable_sort(hits_.begin(), hits_.end(), [](const Hit& a, const Hit& b) { return a.bits < b.bits; });
         return hits_;
     }
 
@@ -62,19 +60,6 @@ void to_panels(const uint64_t* rows, size_t n, size_t words, uint64_t* panels) {
                 row < n ? rows[row * words + word] : 0;
 }
 
-void merge(const std::vector<Hit>& hits, int64_t first_id, double* keys, int64_t* ids, size_t k) {
-    std::vector<std::pair<double, int64_t>> best;
-    size_t old = 0, fresh = 0;
-    while (best.size() < k) {
-        const bool has_old = ids[old] >= 0, has_fresh = fresh < hits.size();
-        if (!has_old && !has_fresh) break;
-        const double key = has_fresh ? -static_cast<double>(hits[fresh].bits) : 0;
-        if (has_fresh && (!has_old || key > keys[old])) best.emplace_back(key, first_id + hits[fresh++].row);
-        else best.emplace_back(keys[old], ids[old]), ++old;
-    }
-    for (size_t j = 0; j < best.size(); ++j) keys[j] = best[j].first, ids[j] = best[j].second;
-}
-
 void search_few(const Level& level, const uint64_t* rows, size_t n, int64_t first_id, const uint64_t* queries,
                 size_t n_queries, size_t words, const Answers& answers, size_t first_query) {
     const size_t k = answers.k, tile = std::max<size_t>(1, kTileBytes / (64 * words)) * kBitPanel;
@@ -98,10 +83,12 @@ void search_few(const Level& level, const uint64_t* rows, size_t n, int64_t firs
                 }
             }
     }
+    std::vector<Scored> scored;
     for (size_t q = 0; q < n_queries; ++q) {
         const std::vector<Hit>& hits = nearest[q].finish();
         answers.survivors[first_query + q] += static_cast<int64_t>(hits.size());
-        merge(hits, first_id, answers.keys + (first_query + q) * k, answers.ids + (first_query + q) * k, k);
+        for (const Hit& hit : hits) scored.push_back({-static_cast<double>(hit.bits), first_id + hit.row});
+        merge(scored, answers.keys + (first_query + q) * k, answers.ids + (first_query + q) * k, k);
     }
 }
 

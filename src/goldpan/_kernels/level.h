@@ -45,7 +45,8 @@ struct Level {
     // Codes of one row, d rounded up to even; `buffer` holds d doubles.
     PackedRow (*pack_float)(const float* row, size_t d, const PackOptions&, double* buffer, int16_t* codes);
     PackedRow (*pack_double)(const double* row, size_t d, const PackOptions&, double* buffer, int16_t* codes);
-    // Compensated sums: q·x, x·x, |q-x|², in the order that compensated.py fixes.
+    // Compensated sums: q·x, x·x, |q-x|², in the order that compensated.py fixes. Beside float rows q holds values
+    // that are float32 too.
     Double2 (*dot_float)(const double* q, const float* x, size_t d);
     Double2 (*dot_double)(const double* q, const double* x, size_t d);
     Double2 (*square_float)(const float* x, size_t d);

@@ -133,7 +133,11 @@ typedef int16_t FourCodes __attribute__((vector_size(8), aligned(2)));
 
 inline Four load4(const double* from) { return *reinterpret_cast<const FourLoose*>(from); }
 inline Four load4(const float* from) {
+#if defined(__AVX2__)
+    return Four(_mm256_cvtps_pd(_mm_loadu_ps(from)));  // compilers convert in two halves
+#else
     return __builtin_convertvector(*reinterpret_cast<const FourFloats*>(from), Four);
+#endif
 }
 inline double across(Four v) { return (v[0] + v[1]) + (v[2] + v[3]); }
 
@@ -166,14 +170,26 @@ Size center(const T* row, size_t d, double factor, const double* mean, double* o
 
 // Factor that brings a row to unit length; 1 for a row of zeros, NaN for one that is not finite or too large.
 template <typename T>
-double unit_factor(const T* row, size_t d, double* buffer) {
-    for (size_t i = 0; i < d; ++i) buffer[i] = 0;
-    const Size raw = center(row, d, 1.0, buffer, buffer);
-    if (raw.largest == 0 && raw.square == 0) return 1.0;
-    if (!(raw.largest < kLargestValue) || raw.square != raw.square) return __builtin_nan("");
-    const double power = normalizer(raw.largest);
-    double square = 0;
-    for (size_t i = 0; i < d; ++i) square += (buffer[i] * power) * (buffer[i] * power);
+double unit_factor(const T* row, size_t d) {
+    Four most = {}, squares = {};
+    size_t i = 0;
+    for (; i + 4 <= d; i += 4) {
+        const Four value = load4(row + i);
+        most = larger(most, larger(value, -value));
+        squares += value * value;
+    }
+    double largest = larger(larger(most[0], most[1]), larger(most[2], most[3])), square = across(squares);
+    for (; i < d; ++i) {
+        const double value = static_cast<double>(row[i]);
+        largest = larger(largest, larger(value, -value));
+        square += value * value;
+    }
+    if (largest == 0 && square == 0) return 1.0;
+    if (!(largest < kLargestValue) || square != square) return __builtin_nan("");
+    if (largest >= 0x1p-240) return 1.0 / __builtin_sqrt(square);
+    const double power = normalizer(largest);  // only float64 is so small; its squares would vanish
+    square = 0;
+    for (i = 0; i < d; ++i) square += (row[i] * power) * (row[i] * power);
     return power / __builtin_sqrt(square);
 }
 
@@ -202,7 +218,7 @@ double encode_row(const double* values, size_t d, double encode, int16_t* codes)
 template <typename T>
 PackedRow pack(const T* row, size_t d, const PackOptions& options, double* buffer, int16_t* codes) {
     codes[d - 1 + d % 2] = 0;
-    const double factor = options.unit ? unit_factor(row, d, buffer) : 1.0;
+    const double factor = options.unit ? unit_factor(row, d) : 1.0;
     Size size = center(row, d, factor, options.mean, buffer);
     if (size.largest == 0 || !(size.square < 0x1p500)) {
         for (size_t i = 0; i < d; ++i) codes[i] = 0;
@@ -261,13 +277,13 @@ inline Four product_error(Four a, Four b, Four product) {
 #endif
 }
 
-template <typename V>
+// `kExact`: both factors are float32, so that their product is a float64.
+template <bool kExact, typename V>
 inline void add_product(V q, V x, V& total, V& error) {
     V rounding;
     const V product = q * x;
-    const V low = product_error(q, x, product);
     total = two_sum(total, product, rounding);
-    error += rounding + low;
+    error += kExact ? rounding : rounding + product_error(q, x, product);
 }
 
 template <typename V>
@@ -282,13 +298,14 @@ inline void add_square(V q, V x, V& total, V& error) {
 
 template <typename Q, typename T, bool kDistance>
 Double2 compensated(const Q* q, const T* x, size_t d) {
+    constexpr bool kExact = sizeof(T) == sizeof(float);
     Four total[2] = {}, error[2] = {};
     size_t i = 0;
     for (; i + 8 <= d; i += 8)
         for (int half = 0; half < 2; ++half) {
             const Four a = load4(q + i + 4 * half), b = load4(x + i + 4 * half);
             if (kDistance) add_square(a, b, total[half], error[half]);
-            else add_product(a, b, total[half], error[half]);
+            else add_product<kExact>(a, b, total[half], error[half]);
         }
     double totals[8], errors[8];
     for (int lane = 0; lane < 8; ++lane) {
@@ -298,7 +315,7 @@ Double2 compensated(const Q* q, const T* x, size_t d) {
     for (int lane = 0; i + lane < d; ++lane) {
         const double a = static_cast<double>(q[i + lane]), b = static_cast<double>(x[i + lane]);
         if (kDistance) add_square(a, b, totals[lane], errors[lane]);
-        else add_product(a, b, totals[lane], errors[lane]);
+        else add_product<kExact>(a, b, totals[lane], errors[lane]);
     }
     double hi = totals[0], lo = errors[0];
     for (int lane = 1; lane < 8; ++lane) {

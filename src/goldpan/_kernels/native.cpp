@@ -107,6 +107,19 @@ bool search(const std::string& level_name, int metric, AnyRows rows, int64_t fir
     return search_block(level, base, queries, d, static_cast<Metric>(metric), answers);
 }
 
+int64_t scan(const std::string& level_name, int metric, AnyRows rows, int64_t first_id, AnyRows query_rows,
+             Array<double, 2> keys, Array<int64_t, 2> ids, Array<int64_t, 1> survivors) {
+    const Level& level = level_of(level_name);
+    const Rows base = rows_of(rows), queries = rows_of(query_rows);
+    const size_t n = rows.shape(0), d = rows.shape(1), m = query_rows.shape(0);
+    require(query_rows.shape(1) == d && keys.shape(0) == m && ids.shape(0) == m && survivors.shape(0) == m &&
+                keys.shape(1) == ids.shape(1) && keys.shape(1) > 0,
+            "scan: shapes do not fit");
+    const Answers answers = {keys.data(), ids.data(), survivors.data(), keys.shape(1)};
+    nb::gil_scoped_release released;
+    return search_rows(level, base, n, first_id, queries, m, d, static_cast<Metric>(metric), answers);
+}
+
 void hamming(const std::string& level_name, Array<const uint64_t, 2> rows, int64_t first_id,
              Array<const uint64_t, 2> queries, Array<double, 2> keys, Array<int64_t, 2> ids,
              Array<int64_t, 1> survivors) {
@@ -126,5 +139,6 @@ NB_MODULE(_native, m) {
     m.def("levels", &levels, "Instruction sets this machine can run, fastest first.");
     m.def("pack", &pack);
     m.def("search", &search);
+    m.def("scan", &scan);
     m.def("hamming", &hamming);
 }

@@ -1,9 +1,12 @@
+#include <algorithm>
 #include <cmath>
 
 #include "search.h"
 
 namespace goldpan {
 namespace {
+
+constexpr double kLargestKey = 0x1p482;  // of vectors below MAX_MAGNITUDE of bounds.py
 
 // Dekker's product error, without the fused multiply-add that this file may not assume.
 double product_error(double a, double b, double product) {
@@ -30,18 +33,73 @@ double cosine(Double2 dot, Double2 qq, Double2 xx) {
 
 }  // namespace
 
-double pair_key(const Level& level, Metric metric, const double* q, Double2 qq, const Rows& rows, size_t row,
-                size_t d) {
-    if (rows.floats) {
-        const float* x = rows.floats + row * d;
-        if (metric == Metric::distance) return -level.distance_float(q, x, d).hi;
-        const Double2 dot = level.dot_float(q, x, d);
-        return metric == Metric::ip ? dot.hi : cosine(dot, qq, level.square_float(x, d));
+Scorer::Scorer(const Level& level, Metric metric, const Rows& base, const Rows& queries, size_t d)
+    : level_(level), metric_(metric), base_(base), queries_(queries), d_(d), narrow_(base.floats && queries.floats),
+      square_{}, query_(d), row_(d) {}
+
+void Scorer::ask(size_t query) {
+    if (queries_.doubles) std::copy_n(queries_.doubles + query * d_, d_, query_.begin());
+    else std::copy_n(queries_.floats + query * d_, d_, query_.begin());
+    if (metric_ == Metric::cosine) square_ = level_.dot_double(query_.data(), query_.data(), d_);
+}
+
+double Scorer::key(size_t row) {
+    const double* q = query_.data();
+    if (narrow_) {
+        const float* x = base_.floats + row * d_;
+        if (metric_ == Metric::distance) return -level_.distance_float(q, x, d_).hi;
+        const Double2 dot = level_.dot_float(q, x, d_);
+        return metric_ == Metric::ip ? dot.hi : cosine(dot, square_, level_.square_float(x, d_));
     }
-    const double* x = rows.doubles + row * d;
-    if (metric == Metric::distance) return -level.distance_double(q, x, d).hi;
-    const Double2 dot = level.dot_double(q, x, d);
-    return metric == Metric::ip ? dot.hi : cosine(dot, qq, level.dot_double(x, x, d));
+    const double* x = base_.doubles + row * d_;
+    if (!base_.doubles) {
+        std::copy_n(base_.floats + row * d_, d_, row_.begin());
+        x = row_.data();
+    }
+    if (metric_ == Metric::distance) return -level_.distance_double(q, x, d_).hi;
+    const Double2 dot = level_.dot_double(q, x, d_);
+    return metric_ == Metric::ip ? dot.hi : cosine(dot, square_, level_.dot_double(x, x, d_));
+}
+
+void merge(std::vector<Scored>& scored, double* keys, int64_t* ids, size_t k) {
+    if (scored.size() > k) {
+        std::nth_element(scored.begin(), scored.begin() + k, scored.end(), better);
+        scored.resize(k);
+    }
+    std::sort(scored.begin(), scored.end(), better);
+    std::vector<Scored> best;
+    best.reserve(k);
+    size_t old = 0, fresh = 0;
+    while (best.size() < k) {
+        const bool has_old = ids[old] >= 0, has_fresh = fresh < scored.size();
+        if (!has_old && !has_fresh) break;
+        if (has_fresh && (!has_old || better(scored[fresh], {keys[old], ids[old]}))) best.push_back(scored[fresh++]);
+        else best.push_back({keys[old], ids[old]}), ++old;
+    }
+    for (size_t j = 0; j < best.size(); ++j) keys[j] = best[j].key, ids[j] = best[j].id;
+    scored.clear();
+}
+
+int64_t search_rows(const Level& level, const Rows& base, size_t n, int64_t first_id, const Rows& queries,
+                    size_t n_queries, size_t d, Metric metric, const Answers& answers) {
+    const size_t k = answers.k;
+    Scorer scorer(level, metric, base, queries, d);
+    std::vector<Scored> scored;
+    for (size_t q = 0; q < n_queries; ++q) {
+        double* keys = answers.keys + q * k;
+        int64_t* ids = answers.ids + q * k;
+        scorer.ask(q);
+        for (size_t row = 0; row < n; ++row) {
+            const double key = scorer.key(row);
+            if (!(std::fabs(key) < kLargestKey)) return static_cast<int64_t>(row);
+            if (ids[k - 1] >= 0 && key <= keys[k - 1]) continue;  // an equal key loses: its id is higher
+            scored.push_back({key, first_id + static_cast<int64_t>(row)});
+            if (scored.size() == k + 64) merge(scored, keys, ids, k);
+        }
+        merge(scored, keys, ids, k);
+        answers.survivors[q] += static_cast<int64_t>(n);
+    }
+    return -1;
 }
 
 }  // namespace goldpan

@@ -22,21 +22,14 @@ struct Candidate {
     float upper, lower;
 };
 
-struct Scored {
-    double key;
-    int64_t id;
-};
-
-bool better(const Scored& a, const Scored& b) { return a.key > b.key || (a.key == b.key && a.id < b.id); }
-
 // Searches one block for a few queries whose codes fit in cache.
 class Scan {
 public:
     Scan(const Level& level, const Base& base, const Queries& queries, size_t d, Metric metric, const Answers& answers)
-        : level_(level), base_(base), queries_(queries), d_(d), metric_(metric), answers_(answers),
-          pairs_((d + 1) / 2), capacity_(std::max(kSmallestBuffer, 3 * answers.k)), query_(d) {
-        const size_t fitting = kGroupBytes / (4 * pairs_) / level.group * level.group;
-        most_ = std::max<size_t>(level.group, std::min<size_t>(fitting, (queries.n + level.group - 1) / level.group * level.group));
+        : level_(level), base_(base), queries_(queries), d_(d), answers_(answers), pairs_((d + 1) / 2),
+          capacity_(std::max(kSmallestBuffer, 3 * answers.k)), scorer_(level, metric, base.rows, queries.rows, d) {
+        const size_t group = level.group, fitting = kGroupBytes / (4 * pairs_) / group * group;
+        most_ = std::max(group, std::min(fitting, (queries.n + group - 1) / group * group));
         codes_.resize(most_ * 2 * pairs_);
         for (auto* weights : {&norm_weight_, &residual_weight_, &offset_weight_, &limit_}) weights->resize(most_);
         buffers_.resize(most_ * capacity_);
@@ -126,13 +119,12 @@ private:
     void score(size_t i) {
         const size_t q = first_ + i;
         if (!held_[i]) return;
-        widen(q);
-        const Double2 qq = metric_ == Metric::cosine ? level_.dot_double(query_.data(), query_.data(), d_) : Double2{};
+        scorer_.ask(q);
         scored_.clear();
         const Candidate* held = buffers_.data() + i * capacity_;
         for (size_t j = 0; j < held_[i]; ++j) {
-            if (j + 1 < held_[i]) prefetch(held[j + 1].row);
-            const double key = pair_key(level_, metric_, query_.data(), qq, base_.rows, held[j].row, d_);
+            if (j + 2 < held_[i]) prefetch(held[j + 2].row);
+            const double key = scorer_.key(held[j].row);
             const double value = queries_.slope[q] * key + queries_.shift[q];
             const double slack = queries_.relative[q] * std::fabs(key) + queries_.slack[q];
             if (!(value - slack <= held[j].upper && value + slack >= held[j].lower)) sound_ = false;
@@ -140,26 +132,8 @@ private:
         }
         answers_.survivors[q] += held_[i];
         held_[i] = 0;
-        merge(q);
+        merge(scored_, answers_.keys + q * answers_.k, answers_.ids + q * answers_.k, answers_.k);
         limit_[i] = std::max(limit_[i], threshold(q));
-    }
-
-    void merge(size_t q) {
-        const size_t k = answers_.k;
-        double* keys = answers_.keys + q * k;
-        int64_t* ids = answers_.ids + q * k;
-        const size_t kept = std::min(k, scored_.size());
-        std::partial_sort(scored_.begin(), scored_.begin() + kept, scored_.end(), better);
-        scored_.resize(kept);
-        best_.clear();
-        size_t old = 0, fresh = 0;
-        while (best_.size() < k) {
-            const bool take = fresh < kept && (ids[old] < 0 || better(scored_[fresh], {keys[old], ids[old]}));
-            if (take) best_.push_back(scored_[fresh++]);
-            else if (ids[old] >= 0) best_.push_back({keys[old], ids[old]}), ++old;
-            else break;
-        }
-        for (size_t j = 0; j < best_.size(); ++j) keys[j] = best_[j].key, ids[j] = best_[j].id;
     }
 
     // The bound that a row has to exceed to enter the answer of a query.
@@ -170,23 +144,17 @@ private:
                           queries_.slack[q]);
     }
 
-    void widen(size_t q) {
-        if (queries_.rows.doubles) std::copy_n(queries_.rows.doubles + q * d_, d_, query_.begin());
-        else std::copy_n(queries_.rows.floats + q * d_, d_, query_.begin());
-    }
-
     void prefetch(size_t row) const {
         const size_t bytes = d_ * (base_.rows.doubles ? sizeof(double) : sizeof(float));
         const char* from = base_.rows.doubles ? reinterpret_cast<const char*>(base_.rows.doubles)
                                               : reinterpret_cast<const char*>(base_.rows.floats);
-        for (size_t at = 0; at < std::min<size_t>(bytes, 2048); at += 64) __builtin_prefetch(from + row * bytes + at);
+        for (size_t at = 0; at < std::min<size_t>(bytes, 4096); at += 64) __builtin_prefetch(from + row * bytes + at);
     }
 
     const Level& level_;
     const Base& base_;
     const Queries& queries_;
     const size_t d_;
-    const Metric metric_;
     const Answers& answers_;
     const size_t pairs_, capacity_;
     size_t most_, first_ = 0, count_ = 0;
@@ -195,8 +163,8 @@ private:
     std::vector<float> norm_weight_, residual_weight_, offset_weight_, limit_, lowers_;
     std::vector<Candidate> buffers_;
     std::vector<size_t> held_;
-    std::vector<double> query_;
-    std::vector<Scored> scored_, best_;
+    Scorer scorer_;
+    std::vector<Scored> scored_;
 };
 
 }  // namespace

@@ -37,8 +37,39 @@ struct Answers {
 // Bring a block into the answers. False where a score was outside its bounds: the filter is broken.
 bool search_block(const Level&, const Base&, const Queries&, size_t d, Metric, const Answers&);
 
-// Key of one pair, higher is nearer: q·x, cosine, or -|q-x|²; `qq` is q·q, used under cosine.
-double pair_key(const Level&, Metric, const double* q, Double2 qq, const Rows& rows, size_t row, size_t d);
+struct Scored {
+    double key;
+    int64_t id;
+};
+
+constexpr auto better = [](const Scored& a, const Scored& b) {
+    return a.key > b.key || (a.key == b.key && a.id < b.id);
+};
+
+// Merge scored rows, none of them known, into one answer; leaves `scored` empty.
+void merge(std::vector<Scored>& scored, double* keys, int64_t* ids, size_t k);
+
+// Score every row for every query: for queries too few to be worth codes. Returns the first row whose score is not
+// finite or too large to be trusted, or -1.
+int64_t search_rows(const Level&, const Rows& base, size_t n, int64_t first_id, const Rows& queries, size_t n_queries,
+                    size_t d, Metric, const Answers&);
+
+// Keys, higher is nearer, of one query at a time: q·x, cosine, or -|q-x|².
+class Scorer {
+public:
+    Scorer(const Level&, Metric, const Rows& base, const Rows& queries, size_t d);
+    void ask(size_t query);
+    double key(size_t row);
+
+private:
+    const Level& level_;
+    const Metric metric_;
+    const Rows base_, queries_;
+    const size_t d_;
+    const bool narrow_;  // float32 on both sides
+    Double2 square_;     // q·q
+    std::vector<double> query_, row_;
+};
 
 // Bring packed bits, all ids above those seen, into the answers; keys are minus the differing bits.
 void search_bits(const Level&, const uint64_t* rows, size_t n, int64_t first_id, const uint64_t* queries,

@@ -30,6 +30,7 @@ DEFAULT_MEMORY_BYTES = 2 << 30
 _INLINE_WORK = 1 << 27  # multiplications below which threads cost more than they save
 _PACK_ROWS = 4096
 _TASK_QUERIES = 240
+_SCORE_ROWS = 16384
 
 Map = Callable[[Callable[[slice], None], Iterable[slice]], Iterable[None]]
 
@@ -113,6 +114,8 @@ def exact_search(  # noqa: PLR0913  three are positional, the rest has defaults
             view = top.part(first, first + len(part.rows))
             if found_metric is Metric.HAMMING:
                 _search_bits(job, part, view)
+            elif len(part.rows) <= loops.few_queries:
+                _score_all(job, part, view)
             else:
                 _search_vectors(job, part, view)
     progress.finish()
@@ -157,6 +160,30 @@ def _search_vectors(job: _Job, part: Block, top: TopK) -> None:
         job.progress.advance(len(block.rows))
 
 
+def _score_all(job: _Job, part: Block, top: TopK) -> None:
+    """Score every base row for a few queries."""
+    queries = computable(part.rows)
+    if not np.isfinite(queries).all():
+        raise _unusable("queries", part, np.flatnonzero(~np.isfinite(queries).all(axis=1))[0])
+    for block in read_blocks(job.base, job.block_rows, range(job.base.n)):
+        rows = computable(block.rows)
+        found: list[TopK] = []
+
+        def score(span: slice, rows: NDArray[Any] = rows, start: int = block.start, found: list[TopK] = found) -> None:
+            best = TopK.empty(len(queries), top.keys.shape[1])
+            bad = job.loops.scan(rows[span], start + span.start, queries, job.metric, best)
+            if bad is not None:
+                raise _unusable("base", Block(start, rows), span.start + bad)
+            found.append(best)
+
+        _run(job, score, len(rows), _SCORE_ROWS)
+        for best in found:
+            owners, columns = np.nonzero(best.ids >= 0)
+            top.merge(owners, best.keys[owners, columns], best.ids[owners, columns])
+        job.progress.advance(len(rows))
+    top.survivors[:] = job.base.n
+
+
 def _search_bits(job: _Job, part: Block, top: TopK) -> None:
     """Bring the whole base of packed bits into the answers of one block of queries."""
     queries = as_words(part.rows)
@@ -188,10 +215,14 @@ def _encode(job: _Job, name: str, block: Block, how: bounds.Packing) -> bounds.P
     _run(job, pack, n, _PACK_ROWS)
     bad = np.flatnonzero(~(packed.norm < bounds.MAX_MAGNITUDE))
     if len(bad):
-        row = block.rows[bad[0]]
-        problem = "NaN or infinite values" if not np.isfinite(row).all() else "values beyond 1e72"
-        raise ArrayError(f"{name} has {problem}, the first in row {block.start + bad[0]}.")
+        raise _unusable(name, block, int(bad[0]))
     return packed
+
+
+def _unusable(name: str, block: Block, row: int) -> ArrayError:
+    finite = np.isfinite(block.rows[row]).all()
+    problem = "values beyond 1e72" if finite else "NaN or infinite values"
+    return ArrayError(f"{name} has {problem}, the first in row {block.start + row}.")
 
 
 def _run(job: _Job, task: Callable[[slice], None], n: int, size: int) -> None:

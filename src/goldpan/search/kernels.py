@@ -22,11 +22,13 @@ class Kernels(Protocol):
         name: "numpy", or "native:" and the instruction set.
         threads: whether several threads calling at once are faster than one.
         code_dtype: type of a code.
+        few_queries: up to so many, scoring every row in float64 is faster than encoding the base.
     """
 
     name: str
     threads: bool
     code_dtype: type[Any]
+    few_queries: int
 
     def pack(self, rows: NDArray[Any], out: Packed, how: Packing) -> None:
         """Center and encode rows into `out`; a row that is not finite gets such a norm.
@@ -42,6 +44,14 @@ class Kernels(Protocol):
         self, block: BaseBlock, queries: QueryBlock, coefficients: Coefficients, metric: Metric, top: TopK
     ) -> None:
         """Bring the rows of `block`, whose ids are all above those seen so far, into `top`."""
+        ...
+
+    def scan(self, rows: NDArray[Any], first_id: int, queries: NDArray[Any], metric: Metric, top: TopK) -> int | None:
+        """Bring rows, whose ids are all above those seen so far, into `top` by scoring each of them.
+
+        Returns:
+            The first row found whose score is not finite; the answer is then worth nothing.
+        """
         ...
 
     def hamming(self, rows: NDArray[Any], first_id: int, queries: NDArray[Any], top: TopK) -> None:

@@ -39,6 +39,7 @@ class NativeKernels:
     """
 
     threads = True
+    few_queries = 3
     code_dtype: type[Any] = np.int16
 
     def __init__(self, level: str) -> None:
@@ -60,6 +61,11 @@ class NativeKernels:
             self.level, _METRICS[metric], block.rows, block.first_id, *fields, *weights, *coefficients, *answers
         ):
             raise GoldpanError(BROKEN_BOUND)
+
+    def scan(self, rows: NDArray[Any], first_id: int, queries: NDArray[Any], metric: Metric, top: TopK) -> int | None:
+        """Score every row; see ``_kernels/pair.cpp``."""
+        bad = _native.scan(self.level, _METRICS[metric], rows, first_id, queries, top.keys, top.ids, top.survivors)
+        return None if bad < 0 else bad
 
     def hamming(self, rows: NDArray[Any], first_id: int, queries: NDArray[Any], top: TopK) -> None:
         """Count differing bits, eight rows at a time; see ``_kernels/hamming.cpp``."""

@@ -12,7 +12,7 @@ from goldpan.core.errors import ArrayError
 from goldpan.search.bounds import MAX_MAGNITUDE
 
 _SAMPLE_RUNS = 16
-_SAMPLE_ROWS = 256
+_SAMPLE_ROWS = 64
 
 
 @runtime_checkable
@@ -72,7 +72,7 @@ def as_reader(source: VectorSource | Any, name: str) -> VectorReader:
 
 
 def sample_mean(reader: VectorReader, *, unit: bool) -> NDArray[np.float64]:
-    """Return the mean of a few thousand rows spread over the table, ``(dim,)`` float64.
+    """Return the mean of about a thousand rows spread over the table, ``(dim,)`` float64.
 
     Integer tables get a mean of whole numbers, which keeps their centered rows exact. Values that
     cannot be computed with count as zeros here; who reads every row rejects them.

@@ -28,6 +28,7 @@ class NumpyKernels:
 
     name = "numpy"
     threads = False  # BLAS brings its own
+    few_queries = 0
     code_dtype: type[Any] = np.float32
 
     def pack(self, rows: NDArray[Any], out: Packed, how: Packing) -> None:
@@ -48,6 +49,21 @@ class NumpyKernels:
             rules = coefficients.part(span)
             for first in range(0, n, _TILE_ROWS):
                 _search_tile(block, part, rules, metric, view, slice(first, min(n, first + _TILE_ROWS)))
+
+    def scan(self, rows: NDArray[Any], first_id: int, queries: NDArray[Any], metric: Metric, top: TopK) -> int | None:
+        """Score every row, a few thousand at a time."""
+        step = max(1, _PAIR_BYTES // (8 * rows.shape[1]))
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
+            for i, query in enumerate(queries):
+                with np.errstate(all="ignore"):
+                    keys = pair_keys(np.broadcast_to(query, part.shape), part, metric)
+                bad = np.flatnonzero(~(np.abs(keys) < MAX_MAGNITUDE**2))
+                if len(bad):
+                    return start + int(bad[0])
+                ids = np.arange(first_id + start, first_id + start + len(part))
+                top.merge(np.full(len(part), i), keys, ids)
+        return None
 
     def hamming(self, rows: NDArray[Any], first_id: int, queries: NDArray[Any], top: TopK) -> None:
         """Count differing bits, one query at a time."""
