@@ -81,8 +81,11 @@ class Journal:
             query = query.where(_EVENTS.c.kind == kind)
         if subject is not None:
             query = query.where(_EVENTS.c.subject == subject)
-        with self.engine.connect() as connection:
-            for row in connection.execution_options(yield_per=1000).execute(query):
+        with (
+            self.engine.connect() as connection,
+            connection.execution_options(yield_per=1000).execute(query) as rows,
+        ):
+            for row in rows:
                 yield Event(*row)
 
     def count(self) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -83,12 +86,10 @@ class Table:
         if rows.num_rows == 0:
             return
         if not self.exists:
-            try:
-                lance.write_dataset(rows, self.uri, mode="create")
-                return
-            except OSError as error:  # another process created it meanwhile
-                if "exist" not in str(error).lower():
-                    raise
+            with _creating(self.uri):
+                if not self.exists:
+                    lance.write_dataset(rows, self.uri, mode="create")
+                    return
         lance.write_dataset(rows, self.uri, mode="append")
 
     def append_rows(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -164,3 +165,13 @@ class Table:
             raise InputError(
                 f"Cannot read {self.name}{asked}: {reason} Columns: {', '.join(self.schema.names)}."
             ) from error
+
+
+@contextmanager
+def _creating(uri: str) -> Iterator[None]:
+    """Let one process at a time create tables in a folder: of two that Lance creates at once, the first is lost."""
+    parent = Path(uri).parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with (parent / ".creating").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

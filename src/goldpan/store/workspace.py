@@ -174,7 +174,7 @@ def vectors_name(spec: str, suffixes: Mapping[str, str | None] | None = None) ->
     The part after a path's last slash stands for a path; `suffixes` (output, column) are added after a dot.
     """
     kind, _, rest = spec.partition(":")
-    if kind == "onnx" or Path(rest).is_dir():
+    if kind == "onnx" or os.path.isdir(rest):  # noqa: PTH112  Path raises on a very long name
         rest = Path(rest).name
     if kind.endswith(".py"):
         kind = Path(kind).stem
