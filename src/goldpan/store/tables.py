@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _COMPACT_ABOVE_FRAGMENTS = 32
+_LOG = logging.getLogger(__name__)
 
 
 class Table:
@@ -152,8 +154,12 @@ class Table:
     def compact(self) -> None:
         """Merge many small fragments into few, keeping the order of the rows."""
         dataset = self.dataset()
-        if dataset is not None and len(dataset.get_fragments()) > _COMPACT_ABOVE_FRAGMENTS:
+        if dataset is None or len(dataset.get_fragments()) <= _COMPACT_ABOVE_FRAGMENTS:
+            return
+        try:
             dataset.optimize.compact_files()
+        except OSError as error:  # another shard compacts at the same time: one of them wins, no row changes
+            _LOG.info("%s was not compacted: %s", self.name, error)
 
     def _guard(self, where: str | None, read: Any) -> Any:
         """Run a read; a predicate or column that Lance rejects becomes one sentence."""
