@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -48,10 +48,13 @@ def plan_blocks(base: VectorReader, queries: VectorReader, k: int, memory_bytes:
 
 
 def _row_bytes(reader: VectorReader, code_bytes: int) -> int:
+    """Return what one row takes: as it is read, as it is computed with, and its codes."""
     itemsize = np.dtype(reader.dtype).itemsize
-    read = 0 if isinstance(reader, ArrayReader) else 2 * itemsize  # one block in use, one read ahead
-    converted = 0 if np.dtype(reader.dtype).name in ("float32", "float64") else 4
-    return reader.dim * (read + converted + code_bytes)
+    computed = max(4, itemsize)
+    if isinstance(reader, ArrayReader):
+        return int(reader.dim * (code_bytes + (0 if itemsize == computed else computed)))
+    # One block in use, one waiting, one being read; what is in use may have to be copied.
+    return int(reader.dim * (code_bytes + computed + 3 * itemsize))
 
 
 def _fit(n: int, budget: int, row: int) -> int:
@@ -62,18 +65,21 @@ def _fit(n: int, budget: int, row: int) -> int:
 
 def read_blocks(reader: VectorReader, rows: int, span: range) -> Iterator[Block]:
     """Yield the rows `span` of a table in blocks, in order; the next is read while the last is worked on."""
-    pieces = [range(start, min(span.stop, start + rows)) for start in range(span.start, span.stop, rows)]
+    pieces = [(start, min(span.stop, start + rows)) for start in range(span.start, span.stop, rows)]
     if isinstance(reader, ArrayReader) or len(pieces) == 1:
-        for piece in pieces:
-            yield Block(piece.start, reader.read(piece.start, piece.stop))
+        for start, stop in pieces:
+            yield Block(start, reader.read(start, stop))
         return
+    # Readers of files that are mapped for `read` have a `load` that takes memory of its own and gives it back.
+    load: Callable[[int, int], NDArray[Any]] = getattr(reader, "load", reader.read)
     with ThreadPoolExecutor(1, "read-ahead") as ahead:
-        waiting = ahead.submit(reader.read, pieces[0].start, pieces[0].stop)
-        for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
-            found = waiting.result()
+        waiting = ahead.submit(load, pieces[0][0], pieces[0][1])
+        for (start, _), following in zip(pieces, [*pieces[1:], None], strict=True):
+            block = Block(start, waiting.result())
             if following is not None:
-                waiting = ahead.submit(reader.read, following.start, following.stop)
-            yield Block(piece.start, found)
+                waiting = ahead.submit(load, following[0], following[1])
+            yield block
+            del block
 
 
 def computable(rows: NDArray[Any]) -> NDArray[Any]:

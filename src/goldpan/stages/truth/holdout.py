@@ -28,7 +28,7 @@ class WithoutRows:
     """
 
     def __init__(self, table: VectorReader, held: Ids) -> None:
-        self._table = table
+        self._fetch = getattr(table, "load", table.read)  # memory of its own, where the table is a map of a file
         self._held = held
         self._moved = held - np.arange(len(held))  # how many rows stay before each one that goes
         self.n = table.n - len(held)
@@ -43,9 +43,9 @@ class WithoutRows:
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Return rows `start` to `stop` of those that stay."""
         if start >= stop:
-            return self._table.read(0, 0)
+            return np.empty((0, self.dim), self.dtype)
         first, last = self.rows(np.array([start, stop - 1]))
-        block = self._table.read(int(first), int(last) + 1)
+        block: NDArray[Any] = self._fetch(int(first), int(last) + 1)
         gone = self._held[(self._held >= first) & (self._held <= last)] - first
         return np.delete(block, gone, axis=0) if len(gone) else block
 

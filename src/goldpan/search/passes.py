@@ -1,0 +1,180 @@
+"""One pass over the base for a block of queries: three ways to take in a base block, and the loop around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goldpan.core.errors import ArrayError
+from goldpan.core.progress import Progress
+from goldpan.core.records import Floats, Metric
+from goldpan.search import bounds
+from goldpan.search.blocks import Block, computable, read_blocks
+from goldpan.search.kernels import Kernels
+from goldpan.search.readers import VectorReader, sample_mean
+from goldpan.search.topk import TopK
+
+_PACK_ROWS = 4096
+_SCORE_ROWS = 16384
+_TASK_QUERIES = 240
+
+Map = Callable[[Callable[[slice], None], Iterable[slice]], Iterable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What stays the same while blocks pass.
+
+    Attributes:
+        base: the base.
+        block_rows: how many of its rows are taken at once.
+        metric: how rows are compared.
+        loops: who compares them.
+        spread: runs a function over spans of rows, on threads or not.
+        progress: told in base rows.
+    """
+
+    base: VectorReader
+    block_rows: int
+    metric: Metric
+    loops: Kernels
+    spread: Map
+    progress: Progress
+
+    def run(self, task: Callable[[slice], None], n: int, size: int) -> None:
+        """Run a task over spans of `size` of `n` rows; an error of any is raised."""
+        for _ in self.spread(task, [slice(start, min(n, start + size)) for start in range(0, n, size)]):
+            pass
+
+
+def pass_over(job: Job, queries: Block, top: TopK) -> None:
+    """Bring the whole base into the answers of some queries.
+
+    Raises:
+        ArrayError: a row of either side is not finite, or too large to be squared.
+        GoldpanError: a score was found outside its proved bounds.
+    """
+    search = _searcher(job, queries, top)
+    for block in read_blocks(job.base, job.block_rows, range(job.base.n)):
+        search.take(block)
+        job.progress.advance(len(block.rows))
+
+
+class _Searcher(Protocol):
+    def take(self, block: Block) -> None:
+        """Bring a block of the base into the answers; blocks come in the order of their ids."""
+
+
+def _searcher(job: Job, queries: Block, top: TopK) -> _Searcher:
+    if job.metric is Metric.HAMMING:
+        return _Bits(job, queries, top)
+    return (_Scan if len(queries.rows) <= job.loops.few_queries else _Filter)(job, queries, top)
+
+
+class _Filter:
+    """Encode the base, rule out what the bounds can, score the rest."""
+
+    def __init__(self, job: Job, queries: Block, top: TopK) -> None:
+        self.job, self.top = job, top
+        self.unit = job.metric is Metric.COSINE
+        self.mean = sample_mean(job.base, unit=self.unit)
+        moved = job.metric in (Metric.L2, Metric.SQEUCLIDEAN)
+        rows, packed = self._packed("queries", queries, self.mean if moved else 0 * self.mean, panels=False)
+        self.queries = bounds.query_block(rows, packed, job.metric, self.mean)
+
+    def take(self, block: Block) -> None:
+        """Search a block, some queries a task."""
+        metric = self.job.metric
+        rows, packed = self._packed("base", block, self.mean, panels=True)
+        base = bounds.base_block(rows, block.start, packed, metric)
+        rules = bounds.coefficients(self.queries, base, metric, self.mean)
+
+        def search(span: slice) -> None:
+            few, answers = self.queries.part(span.start, span.stop), self.top.part(span.start, span.stop)
+            self.job.loops.search(base, few, rules.part(span), metric, answers)
+
+        self.job.run(search, len(self.queries.rows), _TASK_QUERIES)
+
+    def _packed(self, name: str, block: Block, mean: Floats, *, panels: bool) -> tuple[NDArray[Any], bounds.Packed]:
+        """Return the rows as they are computed with, and their codes."""
+        whole = block.rows.dtype.kind in "iu" and bool(np.all(mean == np.rint(mean)))
+        how = bounds.Packing(mean, self.unit, whole, panels)
+        rows = computable(block.rows)
+        n, dim = rows.shape
+        codes = np.empty((n + -n % bounds.PANEL, dim + dim % 2), self.job.loops.code_dtype)
+        packed = bounds.Packed(codes, np.empty(n), np.empty(n), np.empty(n))
+
+        def pack(span: slice) -> None:
+            padded = slice(span.start, span.stop + -span.stop % bounds.PANEL) if panels else span
+            part = bounds.Packed(codes[padded], *(field[span] for field in packed[1:]))
+            self.job.loops.pack(rows[span], part, how)
+
+        self.job.run(pack, n, _PACK_ROWS)
+        bad = np.flatnonzero(~(packed.norm < bounds.MAX_MAGNITUDE))
+        if len(bad):
+            raise _unusable(name, block, int(bad[0]))
+        return rows, packed
+
+
+class _Scan:
+    """Score every row: for queries too few to be worth codes."""
+
+    def __init__(self, job: Job, queries: Block, top: TopK) -> None:
+        self.job, self.top = job, top
+        self.queries = computable(queries.rows)
+        bad = np.flatnonzero(~np.isfinite(self.queries).all(axis=1))
+        if len(bad):
+            raise _unusable("queries", queries, int(bad[0]))
+
+    def take(self, block: Block) -> None:
+        """Score a block, some of its rows a task."""
+        rows = computable(block.rows)
+        found: list[TopK] = []
+
+        def score(span: slice) -> None:
+            best = TopK.empty(*self.top.keys.shape)
+            bad = self.job.loops.scan(rows[span], block.start + span.start, self.queries, self.job.metric, best)
+            if bad is not None:
+                raise _unusable("base", block, span.start + bad)
+            found.append(best)
+
+        self.job.run(score, len(rows), _SCORE_ROWS)
+        for best in found:
+            owners, columns = np.nonzero(best.ids >= 0)
+            self.top.merge(owners, best.keys[owners, columns], best.ids[owners, columns])
+        self.top.survivors[:] = block.start + len(rows)
+
+
+class _Bits:
+    """Count differing bits: whole numbers, so nothing has to be proved."""
+
+    def __init__(self, job: Job, queries: Block, top: TopK) -> None:
+        self.job, self.top = job, top
+        self.queries = _as_words(queries.rows)
+
+    def take(self, block: Block) -> None:
+        """Search a block, some queries a task."""
+        words = _as_words(block.rows)
+
+        def search(span: slice) -> None:
+            answers = self.top.part(span.start, span.stop)
+            self.job.loops.hamming(words, block.start, self.queries[span], answers)
+
+        self.job.run(search, len(self.queries), _TASK_QUERIES)
+
+
+def _as_words(rows: NDArray[Any]) -> NDArray[np.uint64]:
+    """View packed bits ``(n, bytes)`` uint8 as ``(n, words)`` uint64; zeros fill the last word."""
+    missing = -rows.shape[1] % 8
+    padded = np.pad(rows, ((0, 0), (0, missing))) if missing else np.ascontiguousarray(rows)
+    return padded.view(np.uint64)
+
+
+def _unusable(name: str, block: Block, row: int) -> ArrayError:
+    finite = np.isfinite(block.rows[row]).all()
+    problem = "values beyond 1e72" if finite else "NaN or infinite values"
+    return ArrayError(f"{name} has {problem}, the first in row {block.start + row}.")
