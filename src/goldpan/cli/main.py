@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 
 import cyclopts
@@ -45,6 +46,8 @@ EXIT_INTERRUPTED = 130
 
 def main(tokens: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 ok, 1 failed, 2 usage, 3 too many item failures, 130 interrupted."""
+    # Pillow warns of broken EXIF and the like; what matters of an image is a row of `failures`.
+    warnings.filterwarnings("ignore", module="PIL")
     sys.exit(run(list(tokens) if tokens is not None else sys.argv[1:]))
 
 
