@@ -4,8 +4,8 @@
 
 Every run is a process of its own, timed inside after its imports; sources are in the page cache, and every target is
 flushed to disk (fsync) before the clock stops. The methods take turns; MB/s is of the median round, "of copy" the
-median of the rounds' ratios, "CPU s" the median of user and system time, which other work on the machine disturbs least.
-"memory" is the peak of the process (VmHWM) less what it had after its imports.
+median of the rounds' ratios, "CPU s" the median of user and system time, which other work on the machine disturbs
+least. "memory" is the peak of the process (VmHWM) less what it had after its imports.
 """
 
 from __future__ import annotations
@@ -129,7 +129,9 @@ def make_sources(folder: Path, rows: int, dim: int) -> None:
 
 
 def run(method: str, source: Path, target: Path) -> dict[str, float]:
-    source.read_bytes()  # into the page cache
+    with source.open("rb") as file:  # into the page cache
+        while file.read(1 << 20):
+            pass
     command = [sys.executable, __file__, "--child", method, str(source), str(target)]
     answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     target.unlink()

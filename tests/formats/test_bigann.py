@@ -42,6 +42,18 @@ def test_a_header_that_claims_the_world_allocates_nothing(tmp_path: Path, n: int
         open_vectors(path)
 
 
+def test_a_file_cut_short_while_it_is_open_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "x.fbin"
+    write_vectors(path, [np.ones((10, 4), np.float32)], dim=4, dtype="float32")
+    blocks = open_vectors(path).blocks(5)
+    next(blocks)
+    with path.open("r+b") as file:
+        file.truncate(100)
+    with pytest.raises(FormatError, match="cut short meanwhile") as caught:
+        next(blocks)
+    assert (caught.value.row, caught.value.offset) == (5, 88)
+
+
 def test_ground_truth_in_disguise_is_recognised(tmp_path: Path) -> None:
     path = tmp_path / "gt.ibin"
     path.write_bytes(struct.pack("<2I4I4f", 2, 2, 1, 2, 3, 4, *[0.5] * 4))
@@ -59,3 +71,13 @@ def test_rows_of_no_values_are_refused(tmp_path: Path) -> None:
 def test_more_rows_than_the_header_counts_are_refused() -> None:
     with pytest.raises(InputError, match="32-bit header"):
         header(2**32, 4)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_a_row_larger_than_a_dtype_is_refused(tmp_path: Path, n: int) -> None:
+    path = tmp_path / "x.fbin"
+    path.write_bytes(struct.pack("<2I", n, 2**30))
+    with path.open("r+b") as file:
+        file.truncate(8 + n * 2**32)  # a sparse file
+    with pytest.raises(FormatError, match="smaller than 2 GiB"):
+        open_vectors(path)

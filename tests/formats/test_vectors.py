@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from goldpan.core.errors import ArrayError, InputError
+from goldpan.core.errors import ArrayError, InputError, UnknownName
 from goldpan.formats.mapped import ArrayReader
 from goldpan.formats.protocol import Address, BlockSource
 from goldpan.formats.vectors import format_name, open_vectors, parse_address, write_vectors
@@ -70,3 +70,10 @@ def test_arrays_and_streams_are_sources(tmp_path: Path) -> None:
     for source in (ArrayReader(rows), stream):
         write_vectors(tmp_path / "x.npy", source.blocks(), dim=source.dim, dtype=source.dtype, n=source.n)
         np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), rows)
+
+
+def test_a_row_that_no_format_holds_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="smaller than 2 GiB"):
+        write_vectors(tmp_path / "x.fvecs", [], dim=2**30, dtype="float32")
+    with pytest.raises(UnknownName, match="Did you mean 'float32'"):
+        write_vectors(tmp_path / "x.fvecs", [], dim=2, dtype="flot32")

@@ -15,7 +15,7 @@ import numpy as np
 
 from goldpan.core.errors import FormatError, InputError
 from goldpan.formats.atomic import replace_file
-from goldpan.formats.mapped import ArrayReader, FileMap
+from goldpan.formats.mapped import FileMap, MappedReader, row_dtype
 from goldpan.formats.protocol import Address, Blocks, Columns, VectorFormat, VectorShape
 
 HEADER_BYTES = 8
@@ -45,7 +45,7 @@ def header(n: int, dim: int) -> bytes:
     return np.array([n, dim], "<u4").tobytes()
 
 
-def _open(dtype: str, address: Address) -> ArrayReader:
+def _open(dtype: str, address: Address) -> MappedReader:
     path, values = address.path, np.dtype(dtype)
     file = FileMap(path)
     n, dim = read_header(path, file)
@@ -55,8 +55,7 @@ def _open(dtype: str, address: Address) -> ArrayReader:
         raise _wrong_size(path, file.size, n, dim, values.itemsize)
     if dim == 0 and n:
         raise FormatError(path, f"the header says {n} rows of 0 values.", row=0, offset=0)
-    array = file.array(values, (n, dim), HEADER_BYTES)
-    return ArrayReader(array, path, file=(file, HEADER_BYTES))
+    return MappedReader(path, file, HEADER_BYTES, n, row_dtype(path, values, dim))
 
 
 def _wrong_size(path: Path, size: int, n: int, dim: int, itemsize: int) -> FormatError:
@@ -73,7 +72,7 @@ def _write(address: Address, shape: VectorShape, blocks: Blocks, columns: Column
     with replace_file(address.path) as temporary, temporary.open("wb") as file:
         file.write(header(shape.n or 0, shape.dim))
         for block in blocks:
-            file.write(np.ascontiguousarray(block, shape.dtype.newbyteorder("<")).data)
+            file.write(np.ascontiguousarray(block, shape.dtype).data)
             done += len(block)
         file.seek(0)
         file.write(header(done, shape.dim))

@@ -6,9 +6,22 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from goldpan.core.errors import ArrayError
+from goldpan.core.arrays import VECTOR_DTYPES
+from goldpan.core.errors import ArrayError, UnknownName
+
+
+def parse_dtype(name: DTypeLike) -> np.dtype[Any]:
+    """Return the dtype a name stands for, in the byte order of this machine.
+
+    Raises:
+        UnknownName: NumPy knows none of that name.
+    """
+    try:
+        return np.dtype(name).newbyteorder("=")
+    except TypeError:
+        raise UnknownName("dtype", str(name), VECTOR_DTYPES) from None
 
 
 def is_lossless(source: np.dtype[Any], target: np.dtype[Any]) -> bool:

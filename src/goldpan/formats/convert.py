@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -15,7 +15,7 @@ from goldpan.core.errors import InputError
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Metric, parse_metric
 from goldpan.formats import hdf5
-from goldpan.formats.casts import cast_rows, fitting_dtype
+from goldpan.formats.casts import cast_rows, fitting_dtype, parse_dtype
 from goldpan.formats.protocol import Address, VectorFormat, VectorReader, rows_per_block
 from goldpan.formats.truth import copy_truth, open_truth
 from goldpan.formats.truth_layouts import HDF5_PAIRS, hdf5_ids_key
@@ -55,6 +55,14 @@ class Conversion:
         return asdict(self) | {"seconds": round(self.seconds, 3), "dropped": list(self.dropped)}
 
 
+class _Copied(NamedTuple):
+    kind: str
+    n: int
+    dim: int
+    dtype: str
+    dropped: tuple[str, ...]
+
+
 def convert(
     source: str | Path | Address,
     target: str | Path | Address,
@@ -82,6 +90,9 @@ def convert(
         block_rows: rows held in memory; where None about 2 MiB of them.
         progress: told of the rows done.
 
+    Returns:
+        What was converted, how large it is, and what the target has no place for.
+
     Raises:
         InputError: there is no such file, or its values do not fit the target without loss.
         FormatError: the source is damaged; row and byte are named where the format lets them be known.
@@ -94,20 +105,18 @@ def convert(
     if is_truth(where):
         if dtype is not None:
             raise InputError(f"{where} is ground truth, whose layouts fix their types; leave out --dtype {dtype}.")
-        n, dim, name, dropped = _convert_truth(where, to, metric, block_rows, progress)
-        kind = "truth"
+        copied = _convert_truth(where, to, metric, block_rows, progress)
     else:
         if metric is not None:
             raise InputError(f"{where} holds vectors, which no metric changes; leave out --metric {metric}.")
-        n, dim, name, dropped = _convert_vectors(where, to, dtype, block_rows, progress)
-        kind = "vectors"
+        copied = _convert_vectors(where, to, dtype, block_rows, progress)
     seconds = time.perf_counter() - start
-    return Conversion(str(where), str(to), kind, n, dim, name, _size(to.path), seconds, dropped)
+    return Conversion(str(where), str(to), **copied._asdict(), bytes=_size(to.path), seconds=seconds)
 
 
 def _convert_vectors(
     where: Address, to: Address, dtype: DTypeLike | None, block_rows: int | None, progress: Progress
-) -> tuple[int, int, str, tuple[str, ...]]:
+) -> _Copied:
     reader = open_vectors(where)
     chosen = vector_format(to)
     final = _target_dtype(reader, to, chosen, dtype)
@@ -116,7 +125,7 @@ def _convert_vectors(
     progress.start(f"{where} -> {to}", reader.n)
     write_vectors(to, _cast(reader, final, rows, progress), dim=reader.dim, dtype=final, n=reader.n, columns=carried)
     progress.finish()
-    return reader.n, reader.dim, final.name, () if chosen.has_columns else reader.columns
+    return _Copied("vectors", reader.n, reader.dim, final.name, () if chosen.has_columns else reader.columns)
 
 
 def _target_dtype(reader: VectorReader, to: Address, chosen: VectorFormat, asked: DTypeLike | None) -> np.dtype[Any]:
@@ -126,7 +135,7 @@ def _target_dtype(reader: VectorReader, to: Address, chosen: VectorFormat, asked
         InputError: the target's format holds no type that takes all values of the source's.
     """
     if asked is not None:
-        return np.dtype(asked)
+        return parse_dtype(asked)
     fitting = fitting_dtype(reader.dtype, chosen.dtypes)
     if fitting is None:
         raise InputError(
@@ -146,7 +155,7 @@ def _cast(reader: VectorReader, dtype: np.dtype[Any], rows: int, progress: Progr
 
 def _convert_truth(
     where: Address, to: Address, metric: str | Metric | None, block_rows: int | None, progress: Progress
-) -> tuple[int, int, str, tuple[str, ...]]:
+) -> _Copied:
     reader = open_truth(where)
     known = None if metric is None else parse_metric(metric)
     progress.start(f"{where} -> {to}", reader.n)
@@ -154,7 +163,7 @@ def _convert_truth(
     progress.advance(reader.n)
     progress.finish()
     dropped = ("distances",) if reader.has_distances and layout.distance_dtype is None else ()
-    return reader.n, reader.k, layout.id_dtype, dropped
+    return _Copied("truth", reader.n, reader.k, layout.id_dtype, dropped)
 
 
 def is_truth(address: str | Path | Address) -> bool:

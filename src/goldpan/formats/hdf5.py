@@ -73,7 +73,8 @@ class Hdf5Reader:
         self._file = open_hdf5(address.path)
         self._data = _find(self._file, address)
         _check_stored(address.path, self._data)
-        self.metric: Metric | None = metric_hint(self._file.attrs.get("distance", ""))
+        distance = self._file.attrs.get("distance", "")
+        self.metric = Metric.COSINE if distance == "normalized" else metric_hint(distance)  # VIBE's word
         stored = self._data.dtype
         self._form = Stored.AS_IS
         if stored == np.bool_:

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from goldpan.core.errors import FormatError, InputError, UnknownName
 from goldpan.core.records import Metric
 from goldpan.formats.atomic import replace_folder
-from goldpan.formats.mapped import ArrayReader
+from goldpan.formats.mapped import ArrayReader, MappedReader
 from goldpan.formats.npy import DTYPES as NPY_DTYPES
 from goldpan.formats.npy import open_npy, write_npy
 from goldpan.formats.parquet import TableFile, beside_vectors, open_parquet
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+Part = ArrayReader | MappedReader
 KEYS = ("img_emb", "text_emb")
 PART_ROWS = 1_000_000  # what clip-retrieval writes
 _METADATA_GROUP_ROWS = 1 << 16
@@ -89,11 +90,15 @@ class LaionReader:
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Return rows start to stop: a view within one part, a copy across parts."""
         check_span(self, start, stop)
-        pieces = [
-            part.read(max(0, start - first), min(part.n, stop - first))
-            for part, first in zip(self._parts.values(), self._starts.tolist(), strict=False)
-            if first < stop and start < first + part.n
-        ]
+        return self._join([part.read(first, last) for part, first, last in self._within(start, stop)])
+
+    def _within(self, start: int, stop: int) -> Iterator[tuple[Part, int, int]]:
+        """Yield the parts that hold any of rows start to stop, each with the span of its own rows."""
+        for part, first in zip(self._parts.values(), self._starts.tolist(), strict=False):
+            if first < stop and start < first + part.n:
+                yield part, max(0, start - first), min(part.n, stop - first)
+
+    def _join(self, pieces: list[NDArray[Any]]) -> NDArray[Any]:
         if len(pieces) == 1:
             return pieces[0]
         return np.concatenate(pieces) if pieces else np.empty((0, self.dim), self.dtype)
@@ -110,9 +115,7 @@ class LaionReader:
     def blocks(self, rows: int | None = None) -> Iterator[NDArray[Any]]:
         """Pass over all rows, across parts."""
         for start, stop in spans(self.n, rows_per_block(self, rows)):
-            yield self.read(start, stop)
-            for part, first in zip(self._parts.values(), self._starts.tolist(), strict=False):
-                part.release(start - first, stop - first)
+            yield self._join([part.load(first, last) for part, first, last in self._within(start, stop)])
 
     def metadata(self, rows: int | None = None) -> Iterator[pa.Table]:
         """Pass over the metadata in the same steps as `blocks`."""
@@ -149,7 +152,7 @@ def _numbered(folder: Path, stem: str, suffix: str) -> dict[int, Path]:
     return dict(sorted((int(found[1]), path) for found, path in matches))
 
 
-def _open_parts(folder: Path, stem: str) -> dict[int, ArrayReader]:
+def _open_parts(folder: Path, stem: str) -> dict[int, Part]:
     parts = {number: open_npy(Address(path)) for number, path in _numbered(folder, stem, ".npy").items()}
     if not parts:
         raise FormatError(folder, f"it holds no part {stem}_0.npy.")

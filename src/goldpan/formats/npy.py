@@ -14,7 +14,7 @@ from numpy.lib import format as npy_format
 
 from goldpan.core.errors import FormatError
 from goldpan.formats.atomic import replace_file
-from goldpan.formats.mapped import ArrayReader, FileMap
+from goldpan.formats.mapped import ArrayReader, FileMap, MappedReader, row_dtype
 from goldpan.formats.protocol import Address, Blocks, Columns, VectorFormat, VectorShape
 
 DTYPES = ("float32", "float16", "float64", "uint8", "int8", "int32", "int64", "uint32", "uint64")
@@ -27,7 +27,7 @@ class _Header(NamedTuple):
     size: int
 
 
-def open_npy(address: Address) -> ArrayReader:
+def open_npy(address: Address) -> ArrayReader | MappedReader:
     """Open a .npy file of shape ``(n, d)``.
 
     Raises:
@@ -50,10 +50,8 @@ def open_npy(address: Address) -> ArrayReader:
         problem = f"the header says shape {head.shape}, {expected} bytes in all; the file has {file.size}."
         raise FormatError(path, problem, row=row, offset=head.size + row * row_bytes)
     if head.by_columns:
-        array = file.array(head.dtype, (dim, n), head.size).T
-    else:
-        array = file.array(head.dtype, (n, dim), head.size)
-    return ArrayReader(array, path, file=(file, head.size))
+        return ArrayReader(file.array(head.dtype, (dim, n), head.size).T, path, file)
+    return MappedReader(path, file, head.size, n, row_dtype(path, head.dtype, dim))
 
 
 def _read_header(path: Path) -> _Header:

@@ -20,7 +20,7 @@ from goldpan.formats import truth_layouts as layouts
 from goldpan.formats.casts import cast_rows
 from goldpan.formats.protocol import Address, spans
 from goldpan.formats.truth_layouts import TruthBlocks, TruthFiles, TruthLayout
-from goldpan.formats.vectors import format_name, parse_address
+from goldpan.formats.vectors import FORMATS, format_name, parse_address
 
 _WRITE_ROWS = 4096
 _HDF5 = ("h5", "hdf5")
@@ -101,6 +101,7 @@ def open_truth(address: str | Path | Address) -> TruthReader:
 
     Raises:
         InputError: no such file.
+        UnknownName: a suffix of vectors, such as .fvecs.
         FormatError: the file holds no ground truth, or is damaged.
     """
     where = parse_address(address)
@@ -108,16 +109,28 @@ def open_truth(address: str | Path | Address) -> TruthReader:
         raise InputError(f"There is no file {where.path}.")
     name = format_name(where.path)
     if name in _HDF5:
-        with hdf5.open_hdf5(where.path) as file:
-            names = hdf5.dataset_names(file)
-        ids_key = layouts.hdf5_ids_key(where.key, names)
-        if ids_key is None:
-            raise FormatError(where.path, f"no ids under {where.key or 'knns or neighbors'}; it holds: {names}.")
-        where = Address(where.path, ids_key)
-        layout = _hdf5_layout(ids_key)
+        where = _find_hdf5_ids(where)
+        layout = _hdf5_layout(where.key or "")
+    elif name in FORMATS.builtin and name not in (*_BY_NAME, "folder"):
+        raise _no_layout(name, where.path)
     else:
         layout = _BY_NAME.get(name, layouts.BIGANN_TRUTH)
     return TruthReader(where, layout, layout.open(where))
+
+
+def _find_hdf5_ids(where: Address) -> Address:
+    """Return the address of the dataset of ids that an address means."""
+    with hdf5.open_hdf5(where.path) as file:
+        names = hdf5.dataset_names(file)
+    ids_key = layouts.hdf5_ids_key(where.key, names)
+    if ids_key is None:
+        held = ", ".join(names) or "no tables"
+        raise FormatError(where.path, f"no ids under {where.key or 'knns or neighbors'}; it holds {held}.")
+    return Address(where.path, ids_key)
+
+
+def _no_layout(name: str, path: Path) -> UnknownName:
+    return UnknownName("layout of ground truth", name, [*_BY_NAME, *_HDF5, "gt100"], f"({path})")
 
 
 def read_truth(address: str | Path | Address, metric: str | Metric | None = None) -> Truth:
@@ -227,7 +240,7 @@ def _to_write(address: str | Path | Address) -> tuple[Address, TruthLayout]:
     if name.startswith("gt"):
         return where, layouts.BIGANN_TRUTH
     if name not in _BY_NAME:
-        raise UnknownName("layout of ground truth", name, [*_BY_NAME, *_HDF5, "gt100"], f"({where.path})")
+        raise _no_layout(name, where.path)
     return where, _BY_NAME[name]
 
 

@@ -28,7 +28,7 @@ from goldpan.core.records import Metric
 from goldpan.formats import bigann, hdf5
 from goldpan.formats.arrow_rows import rows_as_lists
 from goldpan.formats.atomic import replace_file
-from goldpan.formats.mapped import ArrayReader, FileMap
+from goldpan.formats.mapped import FileMap, MappedReader, row_dtype
 from goldpan.formats.npy import open_npy, write_npy
 from goldpan.formats.parquet import ParquetReader, TableFile
 from goldpan.formats.protocol import Address, VectorReader, VectorShape
@@ -107,11 +107,10 @@ def _open_bigann(address: Address) -> TruthFiles:
         )
         row = min(n, max(0, file.size - start) // max(1, 4 * k))
         raise FormatError(path, problem, row=row, offset=start + row * 4 * k)
-    ids = ArrayReader(file.array(np.dtype("<u4"), (n, k), start), path, file=(file, start))
+    ids = MappedReader(path, file, start, n, row_dtype(path, np.dtype("<u4"), k))
     if file.size == start + half:
         return TruthFiles(ids, None)
-    distances = file.array(np.dtype("<f4"), (n, k), start + half)
-    return TruthFiles(ids, ArrayReader(distances, path, file=(file, start + half)))
+    return TruthFiles(ids, MappedReader(path, file, start + half, n, row_dtype(path, np.dtype("<f4"), k)))
 
 
 def _write_bigann(address: Address, blocks: TruthBlocks) -> None:
@@ -128,7 +127,7 @@ def _bigann_stored(metric: Metric, values: Values) -> Values:
 
 
 def _bigann_values(metric: Metric, stored: Values) -> Values:
-    return np.sqrt(stored) if metric is Metric.L2 else stored
+    return np.sqrt(np.maximum(stored, 0)) if metric is Metric.L2 else stored
 
 
 # The dataset of distances that goes with a dataset of ids.

@@ -21,7 +21,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from goldpan.core.catalog import Catalog
 from goldpan.core.errors import ArrayError, InputError
-from goldpan.formats.casts import cast_rows, is_lossless
+from goldpan.formats.casts import cast_rows, is_lossless, parse_dtype
 from goldpan.formats.protocol import Address, VectorFormat, VectorReader, VectorShape
 
 if TYPE_CHECKING:
@@ -134,7 +134,9 @@ def write_vectors(
     """
     where = parse_address(address)
     chosen = vector_format(where)
-    shape = VectorShape(n, int(dim), np.dtype(dtype))
+    shape = VectorShape(n, int(dim), parse_dtype(dtype))
+    if shape.dim < 0 or shape.dim * shape.dtype.itemsize >= 2**31:
+        raise InputError(f"A row of {dim} values cannot be written; it must be smaller than 2 GiB.")
     if chosen.write is None:
         raise InputError(f"{where.path}: goldpan reads {chosen.name} files and does not write them.")
     if shape.dtype.name not in chosen.dtypes:

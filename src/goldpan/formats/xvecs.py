@@ -9,36 +9,39 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from goldpan.core.errors import FormatError
+from goldpan.core.records import Ids
 from goldpan.formats.atomic import replace_file
-from goldpan.formats.mapped import ArrayReader, FileMap, Selection
-from goldpan.formats.protocol import Address, Blocks, Columns, VectorFormat, VectorShape
+from goldpan.formats.mapped import ArrayReader, FileMap, MappedReader, row_dtype
+from goldpan.formats.protocol import Address, Blocks, Columns, VectorFormat, VectorReader, VectorShape
 
 _HEADER = np.dtype("<i4")
 _CHECK_ROWS = 1 << 20
 
 
-def _open(dtype: str, address: Address) -> ArrayReader:
+def _record(values: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of a row with its header; `values` is that of its values, all of them."""
+    return np.dtype([("dim", _HEADER), ("values", values)])
+
+
+def _open(dtype: str, address: Address) -> VectorReader:
     path, values = address.path, np.dtype(dtype)
     file = FileMap(path)
     if file.size == 0:
         return ArrayReader(np.empty((0, 0), values), path)
-    dim = _first_dim(path, file, values.itemsize)
-    stride = _HEADER.itemsize + dim * values.itemsize
-    n = file.size // stride
-    headers = file.array(_HEADER, (n,), 0, (stride,))
-    if file.size % stride:
-        _check_headers(path, headers, dim, stride, slice(0, n))
-        raise FormatError(
-            path, f"the file ends {file.size % stride} bytes into a row of {stride}.", row=n, offset=n * stride
-        )
-    array = file.array(values, (n, dim), _HEADER.itemsize, (stride, values.itemsize))
-    check = partial(_check_headers, path, headers, dim, stride)
-    return ArrayReader(array, path, file=(file, 0), check=check)
+    row = _record(row_dtype(path, values, _first_dim(path, file, values.itemsize)))
+    n, rest = divmod(file.size, row.itemsize)
+    check = partial(_check_headers, path)
+    if rest:
+        check(file.array(row, (n,), 0), 0)
+        problem = f"the file ends {rest} bytes into a row of {row.itemsize}."
+        raise FormatError(path, problem, row=n, offset=n * row.itemsize)
+    return MappedReader(path, file, 0, n, row, check)
 
 
 def _first_dim(path: Path, file: FileMap, itemsize: int) -> int:
@@ -56,32 +59,26 @@ def _first_dim(path: Path, file: FileMap, itemsize: int) -> int:
     return dim
 
 
-def _check_headers(path: Path, headers: NDArray[np.int32], dim: int, stride: int, rows: Selection) -> None:
-    """Raise FormatError at the first of `rows` whose header is not `dim`."""
-    if isinstance(rows, slice):
-        for start in range(rows.start, rows.stop, _CHECK_ROWS):
-            wrong = np.flatnonzero(headers[start : min(rows.stop, start + _CHECK_ROWS)] != dim)
-            if wrong.size:
-                _wrong_header(path, headers, dim, stride, start + int(wrong[0]))
-    else:
-        wrong = np.flatnonzero(headers[rows] != dim)
+def _check_headers(path: Path, rows: NDArray[Any], numbers: int | Ids) -> None:
+    """Raise FormatError at the first row whose header is not the length of a row."""
+    dim = rows.dtype["values"].shape[0]
+    for start in range(0, len(rows), _CHECK_ROWS):
+        headers = rows["dim"][start : start + _CHECK_ROWS]
+        wrong = np.flatnonzero(headers != dim)
         if wrong.size:
-            _wrong_header(path, headers, dim, stride, int(rows[wrong].min()))
-
-
-def _wrong_header(path: Path, headers: NDArray[np.int32], dim: int, stride: int, row: int) -> None:
-    problem = f"the header says {headers[row]} values, the rows before it have {dim}."
-    raise FormatError(path, problem, row=row, offset=row * stride)
+            place = int(wrong[0])
+            row = numbers + start + place if isinstance(numbers, int) else int(numbers[start + place])
+            problem = f"the header says {headers[place]} values, that of the first row {dim}."
+            raise FormatError(path, problem, row=row, offset=row * rows.dtype.itemsize)
 
 
 def _write(address: Address, shape: VectorShape, blocks: Blocks, columns: Columns | None) -> int:
-    record = np.dtype([("dim", _HEADER), ("values", shape.dtype.newbyteorder("<"), (shape.dim,))])
-    rows = np.empty(0, record)
+    rows: NDArray[Any] = np.empty(0, _record(np.dtype((shape.dtype, (shape.dim,)))))
     done = 0
     with replace_file(address.path) as temporary, temporary.open("wb") as file:
         for block in blocks:
             if len(rows) < len(block):
-                rows = np.empty(len(block), record)
+                rows = np.empty(len(block), rows.dtype)
                 rows["dim"] = shape.dim
             rows["values"][: len(block)] = block
             file.write(rows[: len(block)].data)
