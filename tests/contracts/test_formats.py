@@ -221,3 +221,10 @@ def test_noise_is_never_a_crash(tmp_path: Path, name: str, content: bytes) -> No
 def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="Did you mean 'fvecs'"):
         open_vectors(tmp_path / "x.fvec")
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS.builtin if name != "folder"])
+def test_a_folder_in_the_place_of_a_file_is_one_sentence(tmp_path: Path, name: str) -> None:
+    place(tmp_path, name).mkdir()
+    with pytest.raises(InputError):
+        open_vectors(place(tmp_path, name))

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from goldpan.core.errors import FormatError, UnknownName
+from goldpan.core.errors import FormatError, InputError, UnknownName
 from goldpan.core.records import Metric
 from goldpan.formats.vectors import open_vectors, write_vectors
 
@@ -100,7 +100,7 @@ def test_a_named_dataset_joins_a_file_and_an_unnamed_one_replaces_it(tmp_path: P
 def test_which_dataset_must_be_said_where_several_could_be_meant(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["left"], file["right"] = ROWS, ROWS
-    with pytest.raises(UnknownName, match=r"Known: left, right\. choose one: .*x\.h5:left"):
+    with pytest.raises(InputError, match=r"holds left, right; name one: .*x\.h5:left"):
         open_vectors(tmp_path / "x.h5")
     with pytest.raises(UnknownName, match="Did you mean 'left'"):
         open_vectors(f"{tmp_path}/x.h5:lefd")
@@ -122,4 +122,11 @@ def test_rows_that_were_never_written_are_no_zeros(tmp_path: Path, chunks: tuple
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_dataset("emb", (10**12, 4), np.float32, chunks=chunks)
     with pytest.raises(FormatError, match="says it is 1000000000000 x 4; 0 of"):
+        open_vectors(tmp_path / "x.h5")
+
+
+def test_a_file_without_tables_is_said(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["line"] = np.arange(3.0)
+    with pytest.raises(FormatError, match="no dataset of two axes"):
         open_vectors(tmp_path / "x.h5")

@@ -59,7 +59,7 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_the_column_is_named_where_several_hold_numbers(tmp_path: Path) -> None:
     lists = pa.array(ROWS.tolist(), pa.list_(pa.float64(), 3))
     pq.write_table(pa.table({"left": lists, "right": lists, "name": ["x"] * 20}), tmp_path / "x.parquet")
-    with pytest.raises(UnknownName, match="Known: left, right"):
+    with pytest.raises(InputError, match=r"vectors in left, right; name one: .*x\.parquet:left"):
         open_vectors(tmp_path / "x.parquet")
     with pytest.raises(UnknownName, match="Known: left, right"):
         open_vectors(f"{tmp_path}/x.parquet:name")
@@ -95,3 +95,24 @@ def test_row_groups_are_bounded_whatever_the_blocks(tmp_path: Path) -> None:
     write_vectors(tmp_path / "x.parquet", [wide], dim=1024, dtype="float32")
     groups = pq.ParquetFile(tmp_path / "x.parquet").metadata
     assert [groups.row_group(i).num_rows for i in range(groups.num_row_groups)] == [8192, 8192, 3616]
+
+
+def test_a_table_without_vectors_is_said(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"name": ["x"]}), tmp_path / "x.parquet")
+    with pytest.raises(FormatError, match="no column of lists of numbers"):
+        open_vectors(tmp_path / "x.parquet")
+
+
+def test_a_damaged_page_is_an_error_with_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    lists = pa.array(np.random.default_rng(0).integers(0, 50, (4000, 8)).tolist(), pa.list_(pa.float64(), 8))
+    pq.write_table(pa.table({"emb": lists}), path, row_group_size=1000, compression="zstd", use_dictionary=False)
+    third = pq.ParquetFile(path).metadata.row_group(2).column(0)
+    with path.open("r+b") as file:
+        file.seek(third.data_page_offset)
+        file.write(b"\xff" * 40)
+    reader = open_vectors(path)
+    assert reader.read(0, 2000).shape == (2000, 8)
+    with pytest.raises(FormatError, match="damaged in emb") as caught:
+        list(reader.blocks(500))
+    assert caught.value.row == 2000

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from goldpan.core.errors import FormatError, UnknownName
+from goldpan.core.errors import FormatError, InputError, UnknownName
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 USUAL_COLUMNS = ("emb", "vector", "embedding")
 
 
-def vector_column(schema: pa.Schema, key: str | None) -> pa.Field:
+def vector_column(schema: pa.Schema, key: str | None, path: Path) -> pa.Field:
     """Return the column of vectors: `key`, else the first usual name, else the only column of lists of numbers.
 
     Raises:
-        UnknownName: no such column, or several and none named.
+        UnknownName: no such column.
+        FormatError: there is none.
+        InputError: several could be meant.
     """
     import pyarrow as pa
 
@@ -34,9 +36,11 @@ def vector_column(schema: pa.Schema, key: str | None) -> pa.Field:
         if key not in names:
             raise UnknownName("column of vectors", key, names)
         return schema.field(key)
+    if not names:
+        raise FormatError(path, "it has no column of lists of numbers.")
     usual = [name for name in USUAL_COLUMNS if name in names] or names
-    if not names or (len(usual) > 1 and usual is names):
-        raise UnknownName("column of vectors", "", names, "Name one after a colon: file.parquet:COLUMN.")
+    if len(usual) > 1 and usual is names:
+        raise InputError(f"{path} has vectors in {', '.join(names)}; name one: {path}:{names[0]}.")
     return schema.field(usual[0])
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from goldpan.core.errors import FormatError, UnknownName
+from goldpan.core.errors import FormatError, InputError, UnknownName
 from goldpan.core.records import Metric
 from goldpan.formats.atomic import replace_file
 from goldpan.formats.protocol import (
@@ -63,6 +63,7 @@ class Hdf5Reader:
 
     Raises:
         FormatError: no HDF5 file, a damaged one, or a dataset that holds no rows of numbers.
+        InputError: several datasets could be meant.
         UnknownName: no such dataset.
     """
 
@@ -156,10 +157,11 @@ def _find(file: h5py.File, address: Address) -> Any:
 
     names = dataset_names(file)
     if address.key is None:
+        if not names:
+            raise FormatError(address.path, "it holds no dataset of two axes.")
         usual = [key for key in USUAL_KEYS if key in names] or names
-        if not names or (len(usual) > 1 and usual is names):
-            hint = f"choose one: {address.path}:{names[0]}." if names else "it holds no dataset of two axes."
-            raise UnknownName("dataset", "", names, hint)
+        if len(usual) > 1 and usual is names:
+            raise InputError(f"{address.path} holds {', '.join(names)}; name one: {address.path}:{names[0]}.")
         return file[usual[0]]
     item = file.get(address.key.strip("/"))
     if isinstance(item, h5py.Group) and {"data", "indices", "indptr"} <= set(item):
@@ -209,18 +211,16 @@ def write_hdf5(
     """
     import h5py
 
-    counts = []
+    new = list(datasets)
     with replace_file(path) as temporary, h5py.File(temporary, "w") as file:
         if keep and path.exists():
             with open_hdf5(path) as old:
-                for name in old:
+                for name in sorted(set(old) - {dataset.key for dataset in new}):
                     old.copy(name, file)
                 file.attrs.update(old.attrs)
         for name, value in (attributes or {}).items():
             file.attrs[name] = value
-        for dataset in datasets:
-            counts.append(_fill(file, dataset))
-    return counts
+        return [_fill(file, dataset) for dataset in new]
 
 
 def _fill(file: h5py.File, dataset: Hdf5Dataset) -> int:

@@ -25,7 +25,8 @@ class LanceReader:
 
     Raises:
         FormatError: no Lance table, or the column's lists have no fixed size.
-        UnknownName: no such column, or several and none named.
+        UnknownName: no such column.
+        InputError: several columns could be meant.
     """
 
     def __init__(self, address: Address) -> None:
@@ -38,7 +39,7 @@ class LanceReader:
         except (ValueError, OSError) as error:
             raise FormatError(address.path, f"not a Lance table ({str(error).splitlines()[0]}).") from None
         schema = self._table.schema
-        field = vector_column(schema, address.key)
+        field = vector_column(schema, address.key, address.path)
         if not pa.types.is_fixed_size_list(field.type):
             raise FormatError(address.path, f"the lists of column {field.name} have no fixed size.")
         self._column = field.name

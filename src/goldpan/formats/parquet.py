@@ -42,7 +42,8 @@ class ParquetReader:
 
     Raises:
         FormatError: no Parquet file, or a damaged one.
-        UnknownName: no such column, or several and none named.
+        UnknownName: no such column.
+        InputError: several columns could be meant.
     """
 
     metric: Metric | None = None
@@ -50,7 +51,7 @@ class ParquetReader:
     def __init__(self, address: Address) -> None:
         self.path = address.path
         self._file = open_parquet(address.path)
-        field = vector_column(self._file.schema_arrow, address.key)
+        field = vector_column(self._file.schema_arrow, address.key, address.path)
         self._column = field.name
         self.columns: tuple[str, ...] = tuple(name for name in self._file.schema_arrow.names if name != field.name)
         self.dtype = np.dtype(field.type.value_type.to_pandas_dtype())
@@ -103,22 +104,33 @@ class ParquetReader:
         import pyarrow as pa
 
         if self.columns:
-            for batch in self._file.iter_batches(rows_per_block(self, rows), columns=list(self.columns)):
+            groups = range(self._file.num_row_groups)
+            for _, batch in self._batches(groups, list(self.columns), rows_per_block(self, rows)):
                 yield pa.Table.from_batches([batch])
 
     def _scan(self, start: int, stop: int, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:
         """Yield (number of first row, rows) over the row groups that hold any of start .. stop."""
-        low = np.searchsorted(self._starts, start, side="right") - 1
-        high = np.searchsorted(self._starts, stop, side="left")
         if start == stop:
             return
-        first = int(self._starts[low])
-        for batch in self._file.iter_batches(rows, row_groups=list(range(low, high)), columns=[self._column]):
+        low = int(np.searchsorted(self._starts, start, side="right")) - 1
+        high = int(np.searchsorted(self._starts, stop, side="left"))
+        for first, batch in self._batches(range(low, high), [self._column], rows):
             if first + len(batch) > start:
                 yield first, list_rows(batch.column(0), self.dim, self.path, first)
-            first += len(batch)
-            if first >= stop:
+            if first + len(batch) >= stop:
                 return
+
+    def _batches(self, groups: range, columns: list[str], rows: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield (number of first row, batch) of some row groups that follow each other."""
+        import pyarrow as pa
+
+        first = int(self._starts[groups.start])
+        try:
+            for batch in self._file.iter_batches(rows, row_groups=list(groups), columns=columns):
+                yield first, batch
+                first += len(batch)
+        except (pa.ArrowException, OSError) as error:
+            raise FormatError(self.path, f"damaged in {', '.join(columns)} ({error}).", row=first) from None
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:

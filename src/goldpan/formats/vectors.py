@@ -89,7 +89,7 @@ def open_vectors(address: str | Path | Address) -> VectorReader:
         address: a path, or a path and the name of a dataset or column: ``bench.hdf5:test``.
 
     Raises:
-        InputError: no such file.
+        InputError: no such file, or a folder in its place.
         UnknownName: no format has that suffix, or no dataset that name.
         FormatError: the file is not what its format says.
 
@@ -102,7 +102,10 @@ def open_vectors(address: str | Path | Address) -> VectorReader:
     chosen = vector_format(where)
     if not where.path.exists():
         raise InputError(f"There is no file {where.path}.")
-    return chosen.open(where)
+    try:
+        return chosen.open(where)
+    except IsADirectoryError:
+        raise InputError(f"{where.path} is a folder; {chosen.name} is a file.") from None
 
 
 def write_vectors(
