@@ -152,3 +152,28 @@ def test_what_is_no_benchmark_is_said(tmp_path: Path) -> None:
         file["train"] = np.zeros((3, 2))
     with pytest.raises(FormatError, match="test is missing; it holds train"):
         read_benchmark(tmp_path / "x.hdf5")
+
+
+@pytest.mark.parametrize(
+    ("card", "sentence"),
+    [
+        ("{", "not a benchmark's card"),
+        ("[]", "not a benchmark's card"),
+        ('{"metric": null}', "not a benchmark's card"),
+        ('{"metric": null, "files": {"base": "../../secret.npy"}}', "outside the folder"),
+        ('{"metric": null, "files": {"base": "/etc/secret.npy"}}', "outside the folder"),
+    ],
+)
+def test_a_card_is_not_trusted(tmp_path: Path, card: str, sentence: str) -> None:
+    (tmp_path / CARD).write_text(card)
+    with pytest.raises(FormatError, match=sentence):
+        read_benchmark(tmp_path)
+
+
+def test_there_is_no_card_while_files_are_replaced(tmp_path: Path) -> None:
+    given = benchmark()
+    write_benchmark(tmp_path, given, "npy")
+    broken = BlockSource(50, DIM, np.dtype("float32"), [])
+    with pytest.raises(InputError, match="0 have come"):
+        write_benchmark(tmp_path, Benchmark(given.base, broken, given.truth, given.metric), "npy")
+    assert not (tmp_path / CARD).exists()

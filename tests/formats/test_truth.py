@@ -178,3 +178,11 @@ def test_a_row_larger_than_a_dtype_is_refused(tmp_path: Path) -> None:
 def test_a_squared_distance_below_zero_is_zero(tmp_path: Path) -> None:
     (tmp_path / "gt.ibin").write_bytes(struct.pack("<3If", 1, 1, 5, -1e-7))
     assert read_truth(tmp_path / "gt.ibin", "l2").distances.tolist() == [[0.0]]
+
+
+def test_distances_go_with_the_ids_they_belong_to(tmp_path: Path) -> None:
+    write_truth(f"{tmp_path}/x.h5:itest", IDS, COSINES)
+    write_truth(f"{tmp_path}/x.h5:otest", IDS, COSINES)
+    write_truth(f"{tmp_path}/x.h5:itest", IDS[::-1])
+    assert read_truth(f"{tmp_path}/x.h5:itest").distances is None
+    assert read_truth(f"{tmp_path}/x.h5:otest").distances is not None

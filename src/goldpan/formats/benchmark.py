@@ -103,6 +103,7 @@ def write_benchmark(folder: str | Path, benchmark: Benchmark[VectorSource], layo
     if layout not in _FILE_LAYOUTS:
         raise UnknownName("benchmark layout", layout, LAYOUTS)
     names = _FILE_LAYOUTS[layout]
+    (root / CARD).unlink(missing_ok=True)
     files: dict[str, str] = {}
     for role, stem in zip(_SETS, names.sets, strict=True):
         source: VectorSource | None = getattr(benchmark, role)
@@ -122,9 +123,10 @@ def write_benchmark(folder: str | Path, benchmark: Benchmark[VectorSource], layo
 
 def _write_truth(root: Path, role: str, name: str, truth: Truth, metric: Metric | None) -> dict[str, str]:
     write_truth(root / name, truth.ids, truth.distances, metric=metric)
-    if truth.distances is None or not name.endswith(".npy"):
-        return {role: name}
     beside = f"{name.removesuffix('.npy')}_distances.npy"
+    if truth.distances is None or not name.endswith(".npy"):
+        (root / beside).unlink(missing_ok=True)
+        return {role: name}
     write_vectors(root / beside, [truth.distances], dim=truth.distances.shape[1], dtype=np.float64)
     return {role: name, f"{role}_distances": beside}
 
@@ -148,9 +150,8 @@ def read_benchmark(path: str | Path, metric: str | Metric | None = None) -> Benc
         return ann_benchmarks.read_file(ann_benchmarks.file_in(root), known)
     files = _named_files(root) if root.is_dir() else {}
     if (root / CARD).is_file():
-        card = json.loads((root / CARD).read_text("utf-8"))
-        files = card["files"]
-        known = known or (parse_metric(card["metric"]) if card["metric"] else None)
+        said, files = _read_card(root / CARD)
+        known = known or said
     if not {"base", "queries", "truth"} <= set(files):
         raise FormatError(root, f"no benchmark of the layouts {', '.join(LAYOUTS)}: base, queries or truth is missing.")
     return Benchmark(
@@ -161,6 +162,24 @@ def read_benchmark(path: str | Path, metric: str | Metric | None = None) -> Benc
         open_vectors(_at(root, files["learn"])) if "learn" in files else None,
         _read_truth(root, files, "learn_truth", known) if "learn_truth" in files else None,
     )
+
+
+def _read_card(path: Path) -> tuple[Metric | None, dict[str, str]]:
+    """Return the metric and the files by role.
+
+    Raises:
+        FormatError: no card that we wrote, or one that names a file elsewhere.
+    """
+    try:
+        card = json.loads(path.read_text("utf-8"))
+        metric = parse_metric(card["metric"]) if card["metric"] else None
+        files = {str(role): str(name) for role, name in card["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FormatError(path, f"not a benchmark's card ({type(error).__name__}: {error}).") from None
+    outside = [name for name in files.values() if Path(name).is_absolute() or ".." in Path(name).parts]
+    if outside:
+        raise FormatError(path, f"{outside[0]!r} lies outside the folder.")
+    return metric, files
 
 
 def _read_truth(root: Path, files: dict[str, str], role: str, metric: Metric | None) -> Truth:

@@ -199,7 +199,12 @@ class Hdf5Dataset(NamedTuple):
 
 
 def write_hdf5(
-    path: Path, datasets: Iterable[Hdf5Dataset], attributes: dict[str, str | int] | None = None, *, keep: bool = False
+    path: Path,
+    datasets: Iterable[Hdf5Dataset],
+    attributes: dict[str, str | int] | None = None,
+    *,
+    keep: bool = False,
+    drop: tuple[str, ...] = (),
 ) -> list[int]:
     """Write a file of several datasets, each in bounded memory; return their numbers of rows.
 
@@ -208,6 +213,7 @@ def write_hdf5(
         datasets: what to write, in order.
         attributes: attributes of the file.
         keep: carry over what the present file holds under other names.
+        drop: names not to carry over, as they belong to something that is replaced.
     """
     import h5py
 
@@ -217,6 +223,8 @@ def write_hdf5(
             with open_hdf5(path) as old:
                 for name in sorted(set(old) - {dataset.key for dataset in new}):
                     old.copy(name, file)
+                for name in set(drop) & set(dataset_names(file)):
+                    del file[name]
                 file.attrs.update(old.attrs)
         for name, value in (attributes or {}).items():
             file.attrs[name] = value

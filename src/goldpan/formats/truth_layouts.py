@@ -177,8 +177,10 @@ def hdf5_datasets(ids_key: str, blocks: TruthBlocks, distance_dtype: str) -> Ite
 
 
 def _write_hdf5(distance_dtype: str, address: Address, blocks: TruthBlocks) -> None:
-    """Write into a file that may hold other datasets already, which stay."""
-    hdf5.write_hdf5(address.path, hdf5_datasets(address.key or "", blocks, distance_dtype), keep=True)
+    """Write into a file that may hold other datasets already, which stay; distances of ids that go do not."""
+    ids_key = address.key or ""
+    datasets = hdf5_datasets(ids_key, blocks, distance_dtype)
+    hdf5.write_hdf5(address.path, datasets, keep=True, drop=(_distances_key(ids_key),))
 
 
 def _sisap_stored(metric: Metric, values: Values) -> Values:
