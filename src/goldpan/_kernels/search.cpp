@@ -123,7 +123,6 @@ private:
         scored_.clear();
         const Candidate* held = buffers_.data() + i * capacity_;
         for (size_t j = 0; j < held_[i]; ++j) {
-            if (j + 2 < held_[i]) prefetch(held[j + 2].row);
             const double key = scorer_.key(held[j].row);
             const double value = queries_.slope[q] * key + queries_.shift[q];
             const double slack = queries_.relative[q] * std::fabs(key) + queries_.slack[q];
@@ -142,13 +141,6 @@ private:
         if (!std::isfinite(kth)) return kNone;
         return round_down(queries_.slope[q] * kth + queries_.shift[q] - queries_.relative[q] * std::fabs(kth) -
                           queries_.slack[q]);
-    }
-
-    void prefetch(size_t row) const {
-        const size_t bytes = d_ * (base_.rows.doubles ? sizeof(double) : sizeof(float));
-        const char* from = base_.rows.doubles ? reinterpret_cast<const char*>(base_.rows.doubles)
-                                              : reinterpret_cast<const char*>(base_.rows.floats);
-        for (size_t at = 0; at < std::min<size_t>(bytes, 4096); at += 64) __builtin_prefetch(from + row * bytes + at);
     }
 
     const Level& level_;

@@ -101,8 +101,9 @@ def exact_search(  # noqa: PLR0913  three are positional, the rest has defaults
     progress = progress or Silent()
     progress.start("exact search", base.n * -(-len(asked) // plan.query_rows))
     top = TopK.empty(len(asked), length)
-    with _threads(workers if loops.threads and work > _INLINE_WORK else 1) as spread:
-        job = Job(base, plan.base_rows, found_metric, loops, spread, progress)
+    workers = (workers or _processors()) if loops.threads and work > _INLINE_WORK else 1
+    with _threads(workers) as spread:
+        job = Job(base, plan.base_rows, found_metric, loops, spread, workers, progress)
         for part in read_blocks(queries, plan.query_rows, asked):
             first = part.start - asked.start
             pass_over(job, part, top.part(first, first + len(part.rows)))
@@ -113,12 +114,12 @@ def exact_search(  # noqa: PLR0913  three are positional, the rest has defaults
 
 
 @contextmanager
-def _threads(workers: int | None) -> Iterator[Map]:
+def _threads(workers: int) -> Iterator[Map]:
     """Give a map over threads, or the plain one where there is one worker."""
     if workers == 1:
         yield map
         return
-    with ThreadPoolExecutor(workers or _processors(), "exact-search") as pool:
+    with ThreadPoolExecutor(workers, "exact-search") as pool:
         yield pool.map
 
 

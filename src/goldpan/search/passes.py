@@ -20,7 +20,8 @@ from goldpan.search.topk import TopK
 
 _PACK_ROWS = 4096
 _SCORE_ROWS = 16384
-_TASK_QUERIES = 240
+_TASK_QUERIES = 192
+_GROUP = 12  # queries the widest kernel takes at once
 
 Map = Callable[[Callable[[slice], None], Iterable[slice]], Iterable[None]]
 
@@ -35,6 +36,7 @@ class Job:
         metric: how rows are compared.
         loops: who compares them.
         spread: runs a function over spans of rows, on threads or not.
+        workers: how many of them it runs at once.
         progress: told in base rows.
     """
 
@@ -43,12 +45,18 @@ class Job:
     metric: Metric
     loops: Kernels
     spread: Map
+    workers: int
     progress: Progress
 
     def run(self, task: Callable[[slice], None], n: int, size: int) -> None:
         """Run a task over spans of `size` of `n` rows; an error of any is raised."""
         for _ in self.spread(task, [slice(start, min(n, start + size)) for start in range(0, n, size)]):
             pass
+
+    def run_queries(self, task: Callable[[slice], None], n: int) -> None:
+        """Run a task over spans of `n` queries, such that all workers finish at about the same time."""
+        tasks = -(-n // (_TASK_QUERIES * self.workers)) * self.workers
+        self.run(task, n, -(-n // tasks // _GROUP) * _GROUP)
 
 
 def pass_over(job: Job, queries: Block, top: TopK) -> None:
@@ -97,7 +105,7 @@ class _Filter:
             few, answers = self.queries.part(span.start, span.stop), self.top.part(span.start, span.stop)
             self.job.loops.search(base, few, rules.part(span), metric, answers)
 
-        self.job.run(search, len(self.queries.rows), _TASK_QUERIES)
+        self.job.run_queries(search, len(self.queries.rows))
 
     def _packed(self, name: str, block: Block, mean: Floats, *, panels: bool) -> tuple[NDArray[Any], bounds.Packed]:
         """Return the rows as they are computed with, and their codes."""
@@ -164,7 +172,7 @@ class _Bits:
             answers = self.top.part(span.start, span.stop)
             self.job.loops.hamming(words, block.start, self.queries[span], answers)
 
-        self.job.run(search, len(self.queries), _TASK_QUERIES)
+        self.job.run_queries(search, len(self.queries))
 
 
 def _as_words(rows: NDArray[Any]) -> NDArray[np.uint64]:
