@@ -78,6 +78,10 @@ def read_recipe(path: Path) -> Recipe:
             f'{path}: a recipe has workspace = "..." and [[stage]] tables, nothing else ({sorted(unknown)}).'
         )
     tables = content.get("stage", [])
+    if not isinstance(content["workspace"], str) or not (
+        isinstance(tables, list) and all(isinstance(table, dict) for table in tables)
+    ):
+        raise InputError(f'{path}: workspace is a text, and every stage a table of its own: [[stage]] name = "...".')
     return Recipe(Path(content["workspace"]), tuple(_step(path, i, table) for i, table in enumerate(tables, start=1)))
 
 

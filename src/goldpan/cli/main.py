@@ -34,6 +34,7 @@ app = cyclopts.App(
     version=__version__,
     version_flags=["--version"],
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,
 )
 for _verb, _help in VERBS.items():
     app.command(f"goldpan.cli.{_verb}:{'app' if _verb in ('acquire', 'bench') else _verb}", name=_verb, help=_help)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goldpan.cli.show import Show
+from goldpan.cli.show import Show, write_json
 
 
 def run(recipe: Path, /, *, show: Show = Show()) -> int:  # noqa: B008  frozen
@@ -17,5 +17,11 @@ def run(recipe: Path, /, *, show: Show = Show()) -> int:  # noqa: B008  frozen
     """
     from goldpan.recipes import read_recipe, run_recipe
 
-    codes = [show.report(report) for report in run_recipe(read_recipe(recipe), show.progress())]
-    return max(codes, default=0)
+    reports = []
+    for report in run_recipe(read_recipe(recipe), show.progress()):
+        reports.append(report)
+        if not show.json:
+            show.write(report)
+    if show.json:
+        write_json([report.as_dict() for report in reports])
+    return max((show.code(report) for report in reports), default=0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -32,6 +34,10 @@ class Show:
     max_failures: str = "0"
     "Exit with 3 when more items than this fail: a number, or a share such as 1%."
 
+    def __post_init__(self) -> None:
+        """Check the limit before any work is done."""
+        self._allowed(0)
+
     def progress(self) -> Progress:
         """Return what draws the progress on this terminal, or writes a line now and then elsewhere."""
         if self.quiet:
@@ -40,27 +46,40 @@ class Show:
 
     def report(self, report: Report) -> int:
         """Print a report; return the exit code."""
-        sys.stderr.flush()
+        self.write(report)
+        return self.code(report)
+
+    def write(self, report: Report) -> None:
+        """Print a report, as JSON on stdout or as lines on stderr."""
         if self.json:
             write_json(report.as_dict())
         else:
             sys.stderr.write("\n".join(report_lines(report)) + "\n")
+
+    def code(self, report: Report) -> int:
+        """Return the exit code of a report."""
         return EXIT_ITEM_FAILURES if report.mishaps > self._allowed(report.rows_in) else 0
 
     def _allowed(self, rows: int) -> float:
         number = self.max_failures.removesuffix("%")
-        try:
-            value = float(number)
-        except ValueError:
-            raise InputError(
-                f"--max-failures {self.max_failures!r} is neither a number nor a share such as 1%."
-            ) from None
+        if not re.fullmatch(r"\d+(\.\d+)?", number):
+            raise InputError(f"--max-failures {self.max_failures!r} is neither a number nor a share such as 1%.")
+        value = float(number)
         return rows * value / 100 if number != self.max_failures else value
 
 
 def write_json(value: Any) -> None:
     """Write one JSON document on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+    sys.stdout.write(json.dumps(_finite(value), indent=2, default=str, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    """Replace NaN and infinity, which JSON does not have, by null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def report_lines(report: Report) -> list[str]:

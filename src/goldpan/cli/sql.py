@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -28,12 +29,23 @@ def sql(workspace: Path, query: str, /, *, json: Annotated[bool, Parameter(negat
     from goldpan.store.workspace import Workspace
 
     found = query_tables(Workspace(workspace), query)
-    rows = found.to_pylist()
+    names = _unique(found.column_names)
+    rows = found.rename_columns(names).to_pylist()
     if json:
         write_json(rows)
         return
     texts = [["" if value is None else str(value) for value in row.values()] for row in rows]
-    widths = [max([len(name), *(len(row[i]) for row in texts)]) for i, name in enumerate(found.column_names)]
-    for row in [found.column_names, *texts]:
+    widths = [max([len(name), *(len(row[i]) for row in texts)]) for i, name in enumerate(names)]
+    for row in [names, *texts]:
         line = "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True))
         sys.stdout.write(line.rstrip() + "\n")
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Tell columns of one name apart: id, id_1, id_2."""
+    met: Counter[str] = Counter()
+    found = []
+    for name in names:
+        found.append(f"{name}_{met[name]}" if met[name] else name)
+        met[name] += 1
+    return found

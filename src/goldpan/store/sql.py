@@ -25,7 +25,9 @@ def query_tables(ws: Workspace, query: str) -> pa.Table:
     connection = duckdb.connect(":memory:")
     for name, table in ws.tables().items():
         dataset = table.dataset()
-        connection.register(sql_name(name), dataset if dataset is not None else table.to_table())
+        half = "float16" in str(table.schema) or "halffloat" in str(table.schema)
+        rows = table.to_table() if dataset is None or half else dataset
+        connection.register(sql_name(name), _widened(rows) if half else rows)
     # Only what was registered: no files, no network, no extensions, and no way to switch that back on.
     connection.execute("SET enable_external_access = false; SET lock_configuration = true")
     try:
@@ -37,6 +39,13 @@ def query_tables(ws: Workspace, query: str) -> pa.Table:
         raise InputError(f"The query is not understood: {str(error).splitlines()[0]}") from error
     finally:
         connection.close()
+
+
+def _widened(table: pa.Table) -> pa.Table:
+    """Return a table of float16 vectors as float32: DuckDB has no half precision."""
+    place = table.schema.get_field_index("vector")
+    kind = pa.list_(pa.float32(), table.schema.field("vector").type.list_size)
+    return table.set_column(place, "vector", table["vector"].cast(kind))
 
 
 def sql_name(table: str) -> str:

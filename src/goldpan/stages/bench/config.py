@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Literal
 
@@ -34,5 +35,5 @@ class BenchConfig(Config):
     license: str = Field("", description="Licence of the vectors, as an SPDX id or an address, for the card.")
     creator: str = Field("", description="Who made it, for the card.")
     url: str = Field("", description="Where it is published, for the card.")
-    date: str | None = Field(None, description="Date on the card (YYYY-MM-DD); today by default.")
+    date: dt.date | None = Field(None, description="Date on the card (YYYY-MM-DD); today by default.")
     workers: int | None = runtime_field(None, "Threads of the exact search; the processors by default.", ge=1)

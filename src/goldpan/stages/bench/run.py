@@ -197,7 +197,7 @@ def _manifest(
         license=config.license,
         creator=config.creator,
         url=config.url,
-        date=config.date or datetime.now(UTC).date().isoformat(),
+        date=(config.date or datetime.now(UTC).date()).isoformat(),
         goldpan=__version__,
         layout="fvecs",
         metric=terms.metric,
