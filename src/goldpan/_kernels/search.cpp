@@ -8,8 +8,9 @@ namespace goldpan {
 namespace {
 
 constexpr float kNone = -std::numeric_limits<float>::infinity();
-constexpr float kLowerSlack = 0x1p-18f;        // see "lower" in bounds.py
-constexpr size_t kGroupBytes = 192 << 10;      // codes of the queries that stay in cache while the base streams by
+constexpr float kLowerSlack = 0x1p-18f;    // see "lower" in bounds.py
+constexpr size_t kCodeBytes = 192 << 10;   // codes of the queries that stay in cache while the base streams by
+constexpr size_t kHeldBytes = 32 << 20;    // candidates of these queries
 constexpr size_t kSmallestBuffer = 192;
 
 float round_down(double value) {
@@ -28,8 +29,9 @@ public:
     Scan(const Level& level, const Base& base, const Queries& queries, size_t d, Metric metric, const Answers& answers)
         : level_(level), base_(base), queries_(queries), d_(d), answers_(answers), pairs_((d + 1) / 2),
           capacity_(std::max(kSmallestBuffer, 3 * answers.k)), scorer_(level, metric, base.rows, queries.rows, d) {
-        const size_t group = level.group, fitting = kGroupBytes / (4 * pairs_) / group * group;
-        most_ = std::max(group, std::min(fitting, (queries.n + group - 1) / group * group));
+        const size_t group = level.group;
+        const size_t fitting = std::min(kCodeBytes / (4 * pairs_), kHeldBytes / (sizeof(Candidate) * capacity_));
+        most_ = std::max(group, std::min(fitting / group * group, (queries.n + group - 1) / group * group));
         codes_.resize(most_ * 2 * pairs_);
         for (auto* weights : {&norm_weight_, &residual_weight_, &offset_weight_, &limit_}) weights->resize(most_);
         buffers_.resize(most_ * capacity_);
@@ -93,11 +95,11 @@ private:
     }
 
     void push(size_t i, int32_t row, float upper) {
-        if (!(upper > limit_[i])) return;  // the limit may have risen since the tile was computed
+        if (upper <= limit_[i]) return;  // the limit may have risen since the tile was computed
         const float spread =
             norm_weight_[i] * base_.fields.norm[row] + residual_weight_[i] * base_.fields.residual[row];
         const float lower = upper - 2 * spread - offset_weight_[i] * base_.fields.offset[row] * kLowerSlack;
-        buffers_[i * capacity_ + held_[i]++] = {row, upper, lower};
+        buffers_[i * capacity_ + held_[i]++] = {row, upper, lower >= kNone ? lower : kNone};
         if (held_[i] < capacity_) return;
         compact(i);
         if (held_[i] > capacity_ - capacity_ / 4) score(i);  // nothing is ever dropped for want of room
@@ -126,7 +128,7 @@ private:
             const double key = scorer_.key(held[j].row);
             const double value = queries_.slope[q] * key + queries_.shift[q];
             const double slack = queries_.relative[q] * std::fabs(key) + queries_.slack[q];
-            if (!(value - slack <= held[j].upper && value + slack >= held[j].lower)) sound_ = false;
+            if (value - slack > held[j].upper || value + slack < held[j].lower) sound_ = false;
             scored_.push_back({key, base_.first_id + held[j].row});
         }
         answers_.survivors[q] += held_[i];

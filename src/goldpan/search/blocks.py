@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from goldpan.search.bounds import PANEL
 from goldpan.search.readers import ArrayReader, VectorReader
 
-_SMALLEST = 16 * PANEL
+_FEWEST_BASE_ROWS = 16 * PANEL
 _LARGEST = 1 << 26
 
 
@@ -41,9 +41,9 @@ def plan_blocks(base: VectorReader, queries: VectorReader, k: int, memory_bytes:
         code_bytes: bytes of the code of one value.
     """
     query_row = _row_bytes(queries, code_bytes) + 32 * k + 96
-    query_rows = _fit(queries.n, memory_bytes // 3, query_row)
+    query_rows = _fit(queries.n, memory_bytes // 3, query_row, PANEL)
     base_row = _row_bytes(base, code_bytes) + 64
-    base_rows = _fit(base.n, memory_bytes - query_rows * query_row, base_row)
+    base_rows = _fit(base.n, memory_bytes - query_rows * query_row, base_row, _FEWEST_BASE_ROWS)
     return Plan(base_rows, query_rows)
 
 
@@ -57,10 +57,11 @@ def _row_bytes(reader: VectorReader, code_bytes: int) -> int:
     return int(reader.dim * (code_bytes + computed + 3 * itemsize))
 
 
-def _fit(n: int, budget: int, row: int) -> int:
-    rows = max(_SMALLEST, min(_LARGEST, budget // row) // PANEL * PANEL)
+def _fit(n: int, budget: int, row: int, fewest: int) -> int:
+    """Return how many rows to take at once, such that all blocks are about equal."""
+    rows = max(fewest, min(_LARGEST, budget // row) // PANEL * PANEL)
     pieces = -(-n // rows)
-    return min(rows, -(-n // pieces // PANEL) * PANEL + PANEL)
+    return -(-n // pieces // PANEL) * PANEL
 
 
 def read_blocks(reader: VectorReader, rows: int, span: range) -> Iterator[Block]:

@@ -47,7 +47,7 @@ BROKEN_BOUND = (
 )
 _OUT = 2.0**-20
 _ROUND = 2.0**-50  # a few roundings of float64
-_TINY = 2.0**-140  # more than float32 underflow can take away
+_TINY = 2.0**-120  # more than float32 underflow can take away, even where subnormals are flushed to zero
 _LARGEST_WEIGHT = 1e37  # beyond these a query is scored against every row instead
 _LARGEST_SLOPE = 1e150
 

@@ -114,10 +114,10 @@ def _search_tile(
     upper -= offset
     lower = upper - 2 * spread - np.float32(2.0**-18) * offset
     threshold = _thresholds(top, rules)
-    keep = upper > threshold[:, None]
+    keep = ~(upper <= threshold[:, None])
     if upper.shape[1] >= k and not np.isfinite(threshold).all():
         reached = np.partition(lower, -k, axis=1)[:, -k].astype(np.float64) - rules.slack
-        keep &= upper >= _down(reached)[:, None]
+        keep &= ~(upper < _down(reached)[:, None])
     owners, found = np.nonzero(keep)
     step = max(1, _PAIR_BYTES // (8 * block.rows.shape[1]))
     for first in range(0, len(found), step):
