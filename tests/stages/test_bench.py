@@ -187,6 +187,30 @@ def test_the_same_command_again_does_nothing(filled: Workspace, tmp_path: Path) 
     assert (tmp_path / "r" / "release.json").stat().st_mtime_ns == made
     with pytest.raises(InputError, match="exists already"):
         goldpan.bench_make(filled, **fields | {"seed": 1})
+    (tmp_path / "r" / "base.fvecs").unlink()
+    assert "nothing_to_do" not in goldpan.bench_make(filled, **fields).details
+    assert (tmp_path / "r" / "base.fvecs").is_file()
     filled.images.append_rows([{"id": "new"}])
-    with pytest.raises(InputError, match="exists already"):
-        goldpan.bench_make(filled, **fields)
+    assert goldpan.bench_make(filled, **fields).rows_in == 300
+
+
+def test_rows_left_out_are_counted(filled: Workspace, tmp_path: Path) -> None:
+    report = goldpan.bench_make(filled, encoder="toy", output=tmp_path / "r", queries=10, base=50, k=3)
+    assert (report.rows_in, report.rows_out, report.failures) == (300, 60, {"filtered": 240})
+    assert "of 60 images" in (tmp_path / "r" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("encoder", ["toy", "bits"])
+def test_layouts_with_distances_have_them(filled: Workspace, tmp_path: Path, encoder: str) -> None:
+    goldpan.bench_make(filled, encoder=encoder, output=tmp_path / "r", queries=20, k=5, layout="fbin")
+    raw = np.fromfile(tmp_path / "r" / "gtruth.ibin", np.uint8)
+    assert len(raw) == 8 + 20 * 5 * 8
+    distances = raw[8 + 400 :].view(np.float32).reshape(20, 5)
+    ids = raw[8:408].view(np.int32).reshape(20, 5)
+    base, queries = (goldpan.open_vectors(next((tmp_path / "r").glob(f"{name}.*bin"))) for name in ("base", "queries"))
+    if encoder == "toy":
+        expected = np.einsum("qkd,qd->qk", base.take(ids.ravel()).reshape(20, 5, -1), queries.read(0, 20))
+    else:
+        apart = base.take(ids.ravel()).reshape(20, 5, -1) ^ queries.read(0, 20)[:, None]
+        expected = np.bitwise_count(apart).sum(axis=2)
+    np.testing.assert_allclose(np.abs(distances), np.abs(expected), atol=1e-5)

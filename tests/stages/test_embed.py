@@ -164,3 +164,51 @@ def test_a_vector_of_another_size_is_refused(acquired: Workspace, tmp_path: Path
     np.save(tmp_path / "q.npy", np.zeros((1, 5), np.float32))
     with pytest.raises(InputError, match="one vector of 12 is needed"):
         goldpan.search_images(acquired, vector=tmp_path / "q.npy", k=1)
+
+
+def test_a_retry_of_one_part_leaves_the_failures_of_others(acquired: Workspace, photos: Path) -> None:
+    lost = photos / "dog" / "1.png"
+    data = lost.read_bytes()
+    lost.unlink()
+    goldpan.embed(acquired, encoder="pixels:2", batch_size=4)
+    goldpan.embed(acquired, encoder="pixels:2", batch_size=4, retry_failures=True, where="label = 'cat'")
+    assert acquired.failures.count() == 1
+    lost.write_bytes(data)
+    assert goldpan.embed(acquired, encoder="pixels:2", retry_failures=True, where="label = 'dog'").failed == 0
+    assert acquired.failures.count() == 0
+
+
+def test_a_model_that_fails_on_one_row_of_a_batch(acquired: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(
+        "import numpy as np\n"
+        "class Odd:\n"
+        "    spec = 'odd'; revision = '1'; dim = 1; dtype = 'float32'; metric = 'l2'; unit_norm = False\n"
+        "    encodes_images = True; encodes_text = False; concurrency = 1; batch_size = 12; preprocessing = {}\n"
+        "    def prepare(self, image): return np.float32([image.height])\n"
+        "    def encode(self, batch):\n"
+        "        if (batch == 26).any(): raise RuntimeError('cannot')\n"
+        "        return batch.reshape(-1, 1)\n"
+        "    def encode_text(self, texts): raise NotImplementedError\n"
+        "def make(): return Odd()\n"
+    )
+    report = goldpan.embed(acquired, encoder=f"{tmp_path}/odd.py:make")
+    assert (report.rows_out, report.failures) == (9, {"encoder_failed": 3})
+    assert len(acquired.vectors("odd_make").ids) == 9
+
+
+def test_two_runs_of_one_part_are_refused(acquired: Workspace) -> None:
+    with acquired.writing("vectors/phash_8, part 0 of 1,"), pytest.raises(WorkspaceError, match="Another run"):
+        goldpan.embed(acquired, encoder="phash:8")
+    goldpan.embed(acquired, encoder="phash:8")
+
+
+def test_search_by_text_or_image_works_from_another_folder(
+    acquired: Workspace, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "enc.py").write_text(
+        "import numpy as np\ndef sums():\n    return lambda images: np.ones((len(images), 2))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    goldpan.embed(acquired, encoder="enc.py:sums")
+    monkeypatch.chdir("/")
+    assert len(goldpan.search_images(acquired, image=photos / "dog" / "1.png", k=3).hits) == 3

@@ -24,7 +24,7 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 class Stage(Generic[ConfigT]):
     """A verb. Call it with a workspace and its configuration, or the fields of one.
 
-    `made` tells whether what a configuration makes is still there; a stage that has it does no work where the last
+    `uses` names the very tables that a configuration reads, where `reads` names more. `made` tells whether what a configuration makes is still there; a stage that has it does no work where the last
     run with this configuration saw the same tables. The others find what is new row by row.
 
     Example:
@@ -37,6 +37,7 @@ class Stage(Generic[ConfigT]):
     writes: tuple[str, ...]
     run: Callable[[Workspace, ConfigT, Executor, Progress], Report]
     made: Callable[[ConfigT], bool] | None = None
+    uses: Callable[[Workspace, ConfigT], tuple[str, ...]] | None = None
 
     def __call__(
         self,
@@ -62,7 +63,7 @@ class Stage(Generic[ConfigT]):
         """
         ws = ws if isinstance(ws, Workspace) else Workspace(ws)
         config = config or make_config(self.config, fields)
-        inputs = ws.versions(self.reads)
+        inputs = ws.versions(self.uses(ws, config) if self.uses is not None else self.reads)
         if self.made is not None and self.made(config) and ws.runs.has_done(self.name, config, inputs):
             return Report(
                 self.name, details={"nothing_to_do": "the same configuration on the same tables was run before"}

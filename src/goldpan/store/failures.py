@@ -35,11 +35,17 @@ class Failures:
         return dict(zip(rows["id"].to_pylist(), rows["reason"].to_pylist(), strict=True))
 
     def forget_for_retry(self) -> None:
-        """Take the scope's failures off the table so that they are tried again, remembering their attempts."""
-        rows = self.table.to_table(self._where, ["id", "attempts"]).to_pylist()
-        self._retried = {row["id"]: row["attempts"] for row in rows}
-        if rows:
-            self.table.delete(self._where)
+        """Take all failures of the scope off the table; see `forget`."""
+        self.forget(list(self.reasons()))
+
+    def forget(self, ids: Sequence[str]) -> None:
+        """Take failures off the table because their items are tried again, remembering how often they were."""
+        if not ids:
+            return
+        listed = f"{self._where} AND id IN ({', '.join(quote(key) for key in ids)})"
+        rows = self.table.to_table(listed, ["id", "attempts"]).to_pylist()
+        self._retried |= {row["id"]: row["attempts"] for row in rows}
+        self.table.delete(listed)
 
     def add(self, failures: Sequence[Failure]) -> None:
         """Append failures in one commit."""

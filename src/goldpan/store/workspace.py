@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain
@@ -160,8 +162,27 @@ class Workspace:
 
     def versions(self, names: tuple[str, ...]) -> dict[str, int]:
         """Return the versions of the named tables, for the record of a run; "vectors" means every vector table."""
-        wanted = {name: table for name, table in self.tables().items() if name.split("/")[0] in names}
+        tables = self.tables()
+        wanted = {name: tables[name] for name in tables if name in names or name.split("/")[0] in names}
         return {name: table.version for name, table in wanted.items()}
+
+    @contextmanager
+    def writing(self, what: str) -> Iterator[None]:
+        """Hold the right to write `what` (a source, a shard of a vectors table) until the block ends.
+
+        Raises:
+            WorkspaceError: another process holds it.
+        """
+        locks = self.path / ".locks"
+        locks.mkdir(exist_ok=True)
+        with (locks / hashlib.sha256(what.encode("utf-8", "replace")).hexdigest()[:16]).open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise WorkspaceError(
+                    f"Another run is writing {what} of {self.path}; wait for it to end, then type the command again."
+                ) from None
+            yield
 
     def _table(self, name: str, schema: Any) -> Table:
         return Table(str(self.path / f"{name}.lance"), schema, name)

@@ -105,6 +105,11 @@ class ChosenRows:
         self.zero_rows += int((~block.any(axis=1)).sum())
         return unit_rows(block)
 
+    def labels(self) -> list[str | None]:
+        """Return the label of each row."""
+        found: list[str | None] = self._pool.images["label"].take(pa.array(self._rows)).to_pylist()
+        return found
+
     def metadata(self) -> pa.Table:
         """Return what `images` says of the rows, aligned with them: JSON extras as columns, no local addresses."""
         chosen = self._pool.images.take(pa.array(self._rows))

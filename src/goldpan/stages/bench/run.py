@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,13 +12,14 @@ import numpy as np
 
 from goldpan import __version__
 from goldpan.compute.executor import Executor
-from goldpan.core.errors import InputError
+from goldpan.core.errors import InputError, Reason
 from goldpan.core.progress import Progress
 from goldpan.core.records import Metric, Report, parse_metric
 from goldpan.formats.atomic import replace_folder
 from goldpan.formats.relayout import relayout
-from goldpan.formats.release import MANIFEST, METADATA, PICTURE, Manifest, SetInfo
+from goldpan.formats.release import MANIFEST, METADATA, PICTURE, Manifest, SetInfo, read_manifest
 from goldpan.formats.seal import seal
+from goldpan.formats.sums import check_sums
 from goldpan.formats.truth import write_truth
 from goldpan.formats.vectors import open_vectors, write_vectors
 from goldpan.search.exact import ExactResult, exact_search
@@ -42,8 +42,7 @@ def run(ws: Workspace, config: BenchConfig, executor: Executor, progress: Progre
     Raises:
         InputError: the output exists, there are too few rows, k exceeds the base, or the metric does not fit.
     """
-    if config.output.exists() and (not config.output.is_dir() or any(config.output.iterdir())):
-        raise InputError(f"{config.output} exists already; name another folder, or remove it.")
+    _check_output(ws, config)
     pool = make_pool(ws, ws.find_vectors(config.encoder), config.where)
     terms = _terms(pool, config)
     split = _split(pool, config)
@@ -57,10 +56,12 @@ def run(ws: Workspace, config: BenchConfig, executor: Executor, progress: Progre
             shutil.rmtree(work)
         seal(folder, manifest)
     sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in split._asdict().items())
+    left_out = len(pool.positions) - sum(map(len, split))
     return Report(
         "bench make",
         rows_in=len(pool.positions),
-        rows_out=len(pool.positions),
+        rows_out=len(pool.positions) - left_out,
+        failures={Reason.FILTERED.value: left_out} if left_out else {},
         outputs={str(config.output): f"{sizes}, {config.layout}"},
         details={"release": str(config.output), "truth": manifest.truth, "split": manifest.split},
         next_steps=[f"goldpan verify {config.output}"],
@@ -187,12 +188,13 @@ def _manifest(
     proofs: dict[str, dict[str, Any]],
 ) -> Manifest:
     about = pool.vectors.metadata
-    labels = Counter(label for label in pool.column("label") if label is not None)
+    labels = {label for rows in sets.values() for label in rows.labels() if label is not None}
     classes = f" in {len(labels):,} classes" if labels else ""
     sizes = ", ".join(f"{rows.n:,} {name}" for name, rows in sets.items() if rows.n)
+    total = sum(rows.n for rows in sets.values())
     return Manifest(
         title=_title(config),
-        description=f"A vector-search benchmark of {len(pool.positions):,} images{classes}, embedded with "
+        description=f"A vector-search benchmark of {total:,} images{classes}, embedded with "
         f"{about.get('encoder')}: {sizes} vectors with exact ground truth.",
         license=config.license,
         creator=config.creator,
@@ -227,8 +229,28 @@ def _command(ws: Workspace, config: BenchConfig) -> str:
     return shlex.join(words)
 
 
+def _check_output(ws: Workspace, config: BenchConfig) -> None:
+    """Refuse a folder that holds anything but a release that this very command made of older tables."""
+    if not config.output.exists() or (config.output.is_dir() and not any(config.output.iterdir())):
+        return
+    try:
+        own = read_manifest(config.output).command == _command(ws, config)
+    except InputError:
+        own = False
+    if not own:
+        raise InputError(f"{config.output} exists already; name another folder, or remove it.")
+
+
 def _is_made(config: BenchConfig) -> bool:
-    return (config.output / MANIFEST).is_file()
+    try:
+        sums = check_sums(config.output) if (config.output / MANIFEST).is_file() else None
+    except InputError:
+        return False
+    return sums is not None and sums.ok
 
 
-STAGE = Stage("bench make", BenchConfig, reads=("images", "vectors"), writes=(), run=run, made=_is_made)
+def _uses(ws: Workspace, config: BenchConfig) -> tuple[str, ...]:
+    return "images", ws.find_vectors(config.encoder).name
+
+
+STAGE = Stage("bench make", BenchConfig, reads=("images", "vectors"), writes=(), run=run, made=_is_made, uses=_uses)

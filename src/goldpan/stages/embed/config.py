@@ -23,7 +23,11 @@ class EmbedConfig(EncoderOptions):
     encoder: str = Field(description="Encoder spec, such as phash:8, onnx:DIR, clip:ViT-B-32/openai, timm:resnet50.")
     column: str | None = Field(None, description="Embed this text column (caption) instead of the images.")
     dtype: Literal["float16", "float32"] = Field("float32", description="How vectors are stored.")
-    name: str | None = Field(None, description="Name of the vectors table; made from the encoder by default.")
+    name: str | None = Field(
+        None,
+        description="Name of the vectors table (letters, digits, . _ -); made from the encoder by default.",
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$",
+    )
     where: str | None = Field(None, description="Embed only rows for which this SQL predicate holds.")
     max_pixels: int = Field(1 << 28, description="Refuse images with more pixels than this, before decoding.", ge=1)
     shard: str | None = runtime_field(None, "Do part I of N (I/N, I counted from 0); run all parts to do all rows.")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -43,16 +45,15 @@ def run(ws: Workspace, config: EmbedConfig, executor: Executor, progress: Progre
     name = config.name or vectors_name(config.encoder, {"output": config.output, "column": config.column})
     table, schema = _open_table(ws, name, config, encoder)
     failures = ws.failures_of("embed", name)
-    if config.retry_failures:
-        failures.forget_for_retry()
-    plan = _Plan(ws, config, config.batch_size or encoder.batch_size, table, failures)
-    progress.start(f"embed {config.encoder}", ws.images.count(config.where) if config.part.total == 1 else None)
-    writer = _Writer(table, schema, failures)
-    for done in executor.map(batch_worker(ws, config, encoder), plan.batches()):
-        writer.add(done)
-        progress.advance(len(done.ids) + len(done.failures), len(done.failures))
-    writer.flush()
-    progress.finish()
+    with ws.writing(f"vectors/{name}, part {config.part.number} of {config.part.total},"):
+        plan = _Plan(ws, config, config.batch_size or encoder.batch_size, table, failures)
+        progress.start(f"embed {config.encoder}", ws.images.count(config.where) if config.part.total == 1 else None)
+        writer = _Writer(table, schema, failures, plan.retried)
+        for done in executor.map(batch_worker(ws, config, encoder), plan.batches()):
+            writer.add(done)
+            progress.advance(len(done.ids) + len(done.failures), len(done.failures))
+        writer.flush()
+        progress.finish()
     table.compact()
     counts = plan.failed_before + writer.failed
     return Report(
@@ -63,7 +64,7 @@ def run(ws: Workspace, config: EmbedConfig, executor: Executor, progress: Progre
         failures=dict(counts),
         outputs={f"vectors/{name}": f"{table.count():,} x {encoder.dim} {stored_dtype(config, encoder)}"},
         details={"vectors": name},
-        next_steps=_next_steps(ws, config, encoder),
+        next_steps=_next_steps(ws, name if name != vectors_name(config.encoder) else config.encoder, encoder),
     )
 
 
@@ -88,6 +89,7 @@ def describe(config: EmbedConfig, encoder: Encoder) -> dict[str, Any]:
     options = config.model_dump(mode="json", include=set(EncoderOptions.model_fields), exclude_none=True)
     return {
         "encoder": config.encoder,
+        "resolved": _resolved(config.encoder),
         "revision": encoder.revision,
         "metric": str(encoder.metric),
         "unit_norm": encoder.unit_norm,
@@ -97,6 +99,14 @@ def describe(config: EmbedConfig, encoder: Encoder) -> dict[str, Any]:
         "options": {key: value for key, value in options.items() if key not in ("device", "threads")},
         "encodes_text": encoder.encodes_text,
     }
+
+
+def _resolved(spec: str) -> str:
+    """Return the spec with a local path made absolute, so that it loads from every working directory."""
+    kind, _, rest = spec.partition(":")
+    if kind.endswith(".py"):
+        return f"{Path(kind).absolute()}:{rest}"
+    return f"{kind}:{Path(rest).absolute()}" if os.path.isdir(rest) else spec  # noqa: PTH112  never raises
 
 
 def _check_same(table: Table, schema: pa.Schema, metadata: dict[str, Any]) -> None:
@@ -122,7 +132,9 @@ class _Plan:
         self._config = config
         self._batch_rows = batch_rows
         self._done = set(table.to_table(columns=["id"])["id"].to_pylist()) if table.exists else set()
-        self._failed = failures.reasons()
+        reasons = failures.reasons()
+        self._failed = {} if config.retry_failures else reasons
+        self.retried = set(reasons) if config.retry_failures else set()
         self.rows = 0
         self.known = 0
         self.failed_before: Counter[str] = Counter()
@@ -161,10 +173,11 @@ def _rows(batch: pa.RecordBatch, text: str | None) -> list[Row]:
 class _Writer:
     """Commits finished batches now and then; see `Pace` for what a kill can lose."""
 
-    def __init__(self, table: Table, schema: pa.Schema, failures: Failures) -> None:
+    def __init__(self, table: Table, schema: pa.Schema, failures: Failures, retried: set[str]) -> None:
         self._table = table
         self._schema = schema
         self._failures = failures
+        self._retried = retried
         self._waiting: list[Done] = []
         self._waiting_bytes = 0
         self._pace = Pace(_MAX_WAITING_BYTES)
@@ -182,7 +195,9 @@ class _Writer:
         if batches:
             self._table.append(pa.Table.from_batches(batches, self._schema))
         failures = [failure for done in self._waiting for failure in done.failures]
+        self._failures.forget([key for done in self._waiting for key in done.ids if key in self._retried])
         if failures:
+            self._failures.forget([failure.id for failure in failures if failure.id in self._retried])
             self._failures.add(failures)
         self._waiting.clear()
         self._waiting_bytes = 0
@@ -194,8 +209,8 @@ class _Writer:
         return pa.RecordBatch.from_arrays([pa.array(done.ids, pa.string()), vectors], schema=self._schema)
 
 
-def _next_steps(ws: Workspace, config: EmbedConfig, encoder: Encoder) -> list[str]:
-    bench = f"goldpan bench make {ws.path} --encoder {config.encoder} -o release"
+def _next_steps(ws: Workspace, vectors: str, encoder: Encoder) -> list[str]:
+    bench = f"goldpan bench make {ws.path} --encoder {vectors} -o release"
     search = f'goldpan search {ws.path} "..."' if encoder.encodes_text else f"goldpan search {ws.path} --id ID"
     return [search, bench]
 

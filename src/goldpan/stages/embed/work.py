@@ -47,12 +47,15 @@ def batch_worker(ws: Workspace, config: EmbedConfig, encoder: Encoder) -> Callab
     turn = threading.Semaphore(encoder.concurrency)
     dtype = stored_dtype(config, encoder)
 
+    def encode(inputs: list[Any]) -> NDArray[Any]:
+        return encoder.encode_text(inputs) if config.column else encoder.encode(_stack(inputs))
+
     def work(rows: list[Row]) -> Done:
         ready = _texts(rows) if config.column else _images(rows, ws, config, encoder)
         with turn:
-            vectors = encoder.encode_text(ready.inputs) if config.column else encoder.encode(_stack(ready.inputs))
-        vectors = vectors.astype(dtype, copy=False)
-        return _drop_not_finite(Done(ready.ids, vectors, ready.failures))
+            done = _encoded(ready, encode, encoder.dim)
+        with np.errstate(over="ignore"):  # what does not fit becomes infinite, and a failure below
+            return _drop_not_finite(done._replace(vectors=done.vectors.astype(dtype, copy=False)), dtype)
 
     return work
 
@@ -60,6 +63,31 @@ def batch_worker(ws: Workspace, config: EmbedConfig, encoder: Encoder) -> Callab
 def stored_dtype(config: EmbedConfig, encoder: Encoder) -> str:
     """Return the type that vectors are stored as: the one asked for, but packed bits stay bits."""
     return config.dtype if encoder.dtype == "float32" else encoder.dtype
+
+
+def _encoded(ready: _Ready, encode: Callable[[list[Any]], NDArray[Any]], dim: int) -> Done:
+    """Run the model; where it raises on a batch, run it row by row and count the rows it cannot take."""
+    try:
+        return Done(ready.ids, _of_width(encode(ready.inputs), len(ready.ids), dim), ready.failures)
+    except Exception as error:  # noqa: BLE001  a model may raise anything on an odd row
+        if len(ready.ids) <= 1:
+            detail = f"{type(error).__name__}: {error}"
+            failures = [Failure(key, Reason.ENCODER_FAILED, detail) for key in ready.ids]
+            return Done([], np.empty((0, dim), np.float32), ready.failures + failures)
+    parts = [
+        _encoded(_Ready([key], [value], []), encode, dim) for key, value in zip(ready.ids, ready.inputs, strict=True)
+    ]
+    return Done(
+        [key for part in parts for key in part.ids],
+        np.concatenate([part.vectors for part in parts]),
+        ready.failures + [failure for part in parts for failure in part.failures],
+    )
+
+
+def _of_width(vectors: NDArray[Any], rows: int, dim: int) -> NDArray[Any]:
+    if vectors.shape != (rows, dim):
+        raise ValueError(f"the encoder answered {vectors.shape}, not {(rows, dim)}")
+    return vectors
 
 
 class _Ready(NamedTuple):
@@ -109,10 +137,11 @@ def _stack(inputs: list[NDArray[Any]]) -> NDArray[Any]:
     return np.stack(inputs) if inputs else np.empty((0,), np.float32)
 
 
-def _drop_not_finite(done: Done) -> Done:
+def _drop_not_finite(done: Done, dtype: str) -> Done:
     bad = bad_rows(done.vectors)
     if not len(bad):
         return done
-    failures = [Failure(done.ids[i], Reason.NOT_FINITE, "the encoder answered NaN or infinity") for i in bad]
+    detail = "the encoder answered NaN or infinity" + (", or what float16 cannot hold" if dtype == "float16" else "")
+    failures = [Failure(done.ids[i], Reason.NOT_FINITE, detail) for i in bad]
     keep = np.setdiff1d(np.arange(len(done.ids)), bad)
     return Done([done.ids[i] for i in keep], done.vectors[keep], done.failures + failures)

@@ -15,7 +15,7 @@ class SearchConfig(Config):
 
     text: str | None = Field(None, description="Find images that fit this text.")
     image: Path | None = Field(None, description="Find images like this file.")
-    id: str | None = Field(None, description="Find images like the one with this id (it is its own first answer).")
+    id: str | None = Field(None, description="Find images like the one with this id (it is among its own answers).")
     vector: Path | None = Field(
         None, description="Find the neighbors of the one vector in this file (.npy, .fvecs ...)."
     )

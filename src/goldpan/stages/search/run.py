@@ -133,13 +133,19 @@ def _query_vector(ws: Workspace, table: Table, config: SearchConfig) -> NDArray[
 def _encoder(table: Table, config: SearchConfig) -> Encoder:
     about = table.metadata
     options = EncoderOptions(**(about.get("options") or {}) | {"device": config.device})
-    encoder = load_encoder(about["encoder"], options)
+    encoder = load_encoder(_spec(about, config), options)
     if encoder.revision != about["revision"]:
         raise InputError(
             f"{about['encoder']} is now at revision {encoder.revision}, {table.name} was made with "
             f"{about['revision']}; embed again under another --name."
         )
     return encoder
+
+
+def _spec(about: dict[str, Any], config: SearchConfig) -> str:
+    """Return the encoder as it was typed now, else by the absolute path or name it was embedded with."""
+    typed = config.encoder or ""
+    return typed if ":" in typed else str(about.get("resolved") or about["encoder"])
 
 
 def _allowed_ids(ws: Workspace, where: str | None) -> set[str] | None:
