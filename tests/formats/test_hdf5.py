@@ -130,3 +130,18 @@ def test_a_file_without_tables_is_said(tmp_path: Path) -> None:
         file["line"] = np.arange(3.0)
     with pytest.raises(FormatError, match="no dataset of two axes"):
         open_vectors(tmp_path / "x.h5")
+
+
+def test_a_group_is_not_replaced_and_a_dataset_holds_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file["itest/queries"], file["train"] = ROWS, ROWS
+    before = path.read_bytes()
+    for key, problem in (("itest", "is a group"), ("itest/", "is a group"), ("train/x", "x.h5:train is a dataset")):
+        with pytest.raises(InputError, match=problem):
+            write_vectors(f"{path}:{key}", [ROWS], dim=4, dtype=np.float16)
+    with pytest.raises(InputError, match="names no dataset"):
+        write_vectors(f"{path}:/", [ROWS], dim=4, dtype=np.float16)
+    assert path.read_bytes() == before
+    write_vectors(f"{path}:itest/more", [ROWS], dim=4, dtype=np.float16)
+    assert open_vectors(f"{path}:itest/queries").n == open_vectors(f"{path}:itest/more").n == 5

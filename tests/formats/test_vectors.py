@@ -29,6 +29,11 @@ def test_an_address_is_a_path_and_a_name(text: str, path: str, key: str | None) 
     assert parse_address(parse_address(text)) == Address(Path(path), key)
 
 
+def test_an_empty_address_is_refused() -> None:
+    with pytest.raises(InputError, match="address is empty"):
+        parse_address("")
+
+
 def test_a_path_with_a_colon_that_exists_is_a_path(tmp_path: Path) -> None:
     path = tmp_path / "a:b.npy"
     np.save(path, np.zeros((2, 2)))

@@ -214,10 +214,17 @@ def write_hdf5(
         attributes: attributes of the file.
         keep: carry over what the present file holds under other names.
         drop: names not to carry over, as they belong to something that is replaced.
+
+    Raises:
+        InputError: a name is a group of the present file, or lies below a dataset of it.
     """
     import h5py
 
     new = list(datasets)
+    if keep and path.exists():
+        with open_hdf5(path) as old:
+            for dataset in new:
+                _check_place(path, old, dataset.key)
     with replace_file(path) as temporary, h5py.File(temporary, "w") as file:
         if keep and path.exists():
             with open_hdf5(path) as old:
@@ -229,6 +236,20 @@ def write_hdf5(
         for name, value in (attributes or {}).items():
             file.attrs[name] = value
         return [_fill(file, dataset) for dataset in new]
+
+
+def _check_place(path: Path, file: h5py.File, key: str) -> None:
+    import h5py
+
+    names = [name for name in key.split("/") if name]
+    if not names:
+        raise InputError(f"{path}:{key} names no dataset; write {path}:train.")
+    if isinstance(file.get("/".join(names)), h5py.Group):
+        raise InputError(f"{path}:{key} is a group of datasets; name a dataset in it, such as {path}:{key}/train.")
+    for end in range(1, len(names)):
+        above = "/".join(names[:end])
+        if isinstance(file.get(above), h5py.Dataset):
+            raise InputError(f"{path}:{above} is a dataset, so it cannot hold {key}; choose another name.")
 
 
 def _fill(file: h5py.File, dataset: Hdf5Dataset) -> int:

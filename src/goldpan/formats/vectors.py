@@ -52,9 +52,15 @@ _CROPPED = re.compile(r"\.crop_nb_\d+$")
 
 
 def parse_address(address: str | Path | Address) -> Address:
-    """Split an address into its path and the name after its last colon; a path that exists is taken whole."""
+    """Split an address into its path and the name after its last colon; a path that exists is taken whole.
+
+    Raises:
+        InputError: the address is empty.
+    """
     if isinstance(address, Address):
         return address
+    if not str(address).strip():
+        raise InputError("An address is empty; name a file or folder, such as base.fvecs.")
     path, colon, key = str(address).rpartition(":")
     if not colon or not path or not key or Path(address).exists():
         return Address(Path(address))
