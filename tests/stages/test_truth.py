@@ -190,9 +190,29 @@ def test_an_output_that_cannot_be_written_is_found_before_the_work(tmp_path, fil
         truth(**files, metric="l2", k=3, output=tmp_path / "file" / "t.ivecs")
     with pytest.raises(InputError, match="is a folder"):
         truth(**files, metric="l2", k=3, output=tmp_path)
-    with pytest.raises(UnknownName, match="layout of ground truth"):
+    with pytest.raises(UnknownName, match=r"layout of ground truth.*/t\.txt"):
         truth(**files, metric="l2", k=3, output=tmp_path / "t.txt")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["base.fvecs", "file", "queries.fvecs"]
+
+
+def test_an_input_is_not_written_over(tmp_path, rows):
+    import h5py
+
+    for name, part in (("b", rows[:800]), ("q", rows[800:])):
+        np.save(tmp_path / f"{name}.npy", part)
+    base, queries = f"{tmp_path}/b.npy", f"{tmp_path}/q.npy"
+    (tmp_path / "link.npy").symlink_to(tmp_path / "b.npy")
+    for output in ("b.npy", "q.npy", "link.npy"):
+        with pytest.raises(InputError, match="name another output"):
+            truth(base=base, queries=queries, metric="l2", k=3, output=tmp_path / output)
+    np.testing.assert_array_equal(np.load(base), rows[:800])
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["train"], file["neighbors"] = rows[:800], rows[:800]
+    path = f"{tmp_path}/b.h5"
+    with pytest.raises(InputError, match="name another output"):
+        truth(base=f"{path}:neighbors", queries=queries, metric="l2", k=3, output=f"{path}:neighbors")
+    truth(base=f"{path}:train", queries=queries, metric="l2", k=3, output=f"{path}:neighbors")
+    assert read_truth(f"{path}:neighbors").ids.shape == (100, 3)
 
 
 def test_a_bad_query_is_named_by_its_row_in_the_file(tmp_path, files, rows, monkeypatch):

@@ -181,7 +181,7 @@ def write_truth(
         ArrayError: shapes differ, or an id does not fit.
         UnknownName: the address names no layout of ground truth.
     """
-    where, layout = _to_write(address)
+    where, layout = truth_target(address)
     known = None if metric is None else parse_metric(metric)
     layout.write(where, truth_blocks(layout, ids, distances, known))
 
@@ -207,7 +207,7 @@ def truth_blocks(
 
 def copy_truth(reader: TruthReader, address: str | Path | Address, metric: Metric | None, rows: int) -> TruthLayout:
     """Write what a reader holds to an address, `rows` queries in memory at a time; return the layout written."""
-    where, layout = _to_write(address)
+    where, layout = truth_target(address)
     distances = reader.distances(metric, rows) if reader.has_distances else None
     layout.write(where, _stored(layout, reader.n, reader.k, reader.ids(rows), distances, metric))
     return layout
@@ -226,8 +226,8 @@ def _stored(
     return TruthBlocks(n, k, _stored_ids(layout, ids), _stored_distances(layout, distances, metric))
 
 
-def _to_write(address: str | Path | Address) -> tuple[Address, TruthLayout]:
-    """Return where ground truth is written, and in which layout.
+def truth_target(address: str | Path | Address) -> tuple[Address, TruthLayout]:
+    """Return where ground truth is written, in HDF5 with the name of its ids, and in which layout.
 
     Raises:
         UnknownName: the suffix names none.

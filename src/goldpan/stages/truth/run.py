@@ -18,7 +18,8 @@ from goldpan.core.records import Metric, Neighbors, Report
 from goldpan.formats.atomic import replace_file
 from goldpan.formats.protocol import Address
 from goldpan.formats.sums import list_files
-from goldpan.formats.truth import write_truth
+from goldpan.formats.truth import truth_target, write_truth
+from goldpan.formats.truth_layouts import HDF5_PAIRS
 from goldpan.formats.vectors import open_vectors, parse_address
 from goldpan.search.exact import ExactResult, exact_search
 from goldpan.search.readers import as_reader
@@ -46,6 +47,7 @@ def run(config: TruthConfig, progress: Progress | None = None) -> Report:
     table = open_vectors(where)
     metric = config.metric_of(table.metric)
     sides = _sides(config, table)
+    _check_inputs_stay(config)
     _check_output(config.output, table.n - 1)
     parts = Parts(parse_address(config.output).path, _key(config))
     found, resumed = _search(config, metric, sides, parts, progress or Silent())
@@ -116,6 +118,24 @@ def _in_table(sides: Sides, found: ExactResult) -> ExactResult:
     return ExactResult(neighbors, found.next_scores, found.survivors, found.kernels)
 
 
+def _check_inputs_stay(config: TruthConfig) -> None:
+    """Look that the output is not an input; other datasets of an HDF5 file stay when one is written.
+
+    Raises:
+        InputError: the output would take the place of the base or the queries.
+    """
+    where = parse_address(config.output)
+    for address in filter(None, (config.base, config.queries)):
+        given = parse_address(address)
+        if given.path.resolve() != where.path.resolve():
+            continue
+        ids_key = truth_target(where)[0].key
+        group, slash, last = (ids_key or "").rpartition("/")
+        replaced = {ids_key, group + slash + HDF5_PAIRS.get(last, last)}
+        if ids_key is None or (given.key or "").strip("/") in replaced:
+            raise InputError(f"{config.output} is read as {address}; name another output, such as truth.ivecs.")
+
+
 def _check_output(output: Path, largest_id: int) -> None:
     """Write and remove a tiny truth beside the output: better to fail now than after the work.
 
@@ -125,6 +145,7 @@ def _check_output(output: Path, largest_id: int) -> None:
     where = parse_address(output)
     if where.path.is_dir():
         raise InputError(f"{where.path} is a folder; name a file, such as {where.path / 'truth.ivecs'}.")
+    truth_target(where)  # names the output, where the probe below would name itself
     probe = Address(where.path.with_name(f".probe-{os.getpid()}{where.path.suffix}"), where.key)
     try:
         write_truth(probe, np.array([[largest_id]]), np.zeros((1, 1)))
