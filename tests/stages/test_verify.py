@@ -167,9 +167,54 @@ def test_a_plain_folder_without_manifest_is_checked_too(release: Path) -> None:
 
 def test_a_broken_manifest_is_one_sentence(release: Path) -> None:
     (release / "release.json").write_text(json.dumps({"title": "x"}))
-    with pytest.raises(goldpan.InputError, match="not a release manifest") as caught:
+    with pytest.raises(goldpan.InputError, match="not a release manifest: description: Field required") as caught:
         goldpan.verify(release)
     assert "\n" not in str(caught.value)
+
+
+def test_without_a_metric_none_is_assumed(release: Path) -> None:
+    for name in ("release.json", "benchmark.json", "SHA256SUMS"):
+        (release / name).unlink(missing_ok=True)
+    with pytest.raises(goldpan.InputError, match="add --metric ip, cosine"):
+        goldpan.verify(release)
+
+
+def test_a_missing_file_leaves_the_other_findings(release: Path) -> None:
+    (release / "gtruth.ivecs").unlink()
+    details = [finding.detail for finding in goldpan.verify(release) if finding.verdict == "failed"]
+    assert "missing: gtruth.ivecs" in details
+    assert len(details) > 1
+
+
+@pytest.mark.parametrize("name", ["metadata/base.parquet", "base.fvecs"])
+def test_a_named_file_outside_the_sums_is_found(release: Path, name: str) -> None:
+    lines = (release / "SHA256SUMS").read_text().splitlines(keepends=True)
+    (release / "SHA256SUMS").write_text("".join(line for line in lines if not line.endswith(f"  {name}\n")))
+    assert f"{name}, which is not in SHA256SUMS" in failed(release)["files"]
+
+
+def test_missing_metadata_is_found(release: Path) -> None:
+    (release / "metadata" / "base.parquet").unlink()
+    write_sums(release)
+    assert "metadata/base.parquet, which is missing" in failed(release)["files"]
+
+
+def test_two_metrics_in_one_release_are_found(release: Path) -> None:
+    card = {"layout": "fvecs", "metric": "hamming", "files": {}}
+    card["files"] = {"base": "base.fvecs", "queries": "queries.fvecs", "truth": "gtruth.ivecs"}
+    (release / "benchmark.json").write_text(json.dumps(card))
+    assert "benchmark.json says hamming" in failed(release)["metric"]
+
+
+def test_what_is_no_release_is_an_input_error(tmp_path: Path, release: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "empty", tmp_path / "nowhere"):
+        with pytest.raises(goldpan.InputError, match="no benchmark"):
+            goldpan.verify(folder)
+    with pytest.raises(goldpan.InputError, match="metric"):
+        goldpan.verify(release, metric="manhattan")
+    with pytest.raises(goldpan.InputError, match="sample"):
+        goldpan.verify(release, sample=0)
 
 
 def test_equal_rows_hash_alike_and_others_do_not() -> None:

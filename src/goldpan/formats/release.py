@@ -65,7 +65,11 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError(f"{folder} is not a release (it has no {MANIFEST}); make one with: goldpan bench make")
     try:
         return Manifest(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError, ValidationError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise FormatError(path, f"not a release manifest: {field}: {first['msg']}.") from error
+    except (ValueError, TypeError) as error:
         raise FormatError(path, f"not a release manifest: {str(error).splitlines()[0]}") from error
 
 

@@ -15,6 +15,7 @@ from goldpan.formats.benchmark import LAYOUTS
 from goldpan.formats.relayout import relayout
 from goldpan.formats.release import read_manifest
 from goldpan.formats.seal import seal
+from goldpan.stages.stage import make_config
 
 
 class PublishConfig(Config):
@@ -52,4 +53,4 @@ def run(config: PublishConfig, progress: Progress | None = None) -> Report:
 
 def publish(release: str | Path, output: str | Path, layout: str = "ann-benchmarks") -> Report:
     """Write a release in another layout; see `PublishConfig`."""
-    return run(PublishConfig(release=Path(release), output=Path(output), layout=layout))
+    return run(make_config(PublishConfig, {"release": release, "output": output, "layout": layout}))

@@ -10,12 +10,13 @@ from typing import Any
 from pydantic import Field
 
 from goldpan.core.config import Config
-from goldpan.core.errors import FormatError
+from goldpan.core.errors import FormatError, InputError
 from goldpan.core.progress import Progress, Silent
-from goldpan.core.records import Metric
-from goldpan.formats.benchmark import read_benchmark
+from goldpan.core.records import Metric, parse_metric
+from goldpan.formats.benchmark import CARD, read_benchmark
 from goldpan.formats.release import MANIFEST, Manifest, read_manifest
-from goldpan.formats.sums import SUMS, check_sums
+from goldpan.formats.sums import SUMS, SumsCheck, check_sums
+from goldpan.stages.stage import make_config
 from goldpan.stages.verify.checks import check_truth_sample, check_truth_shape, check_values
 from goldpan.stages.verify.finding import Finding, Part, Verdict
 from goldpan.stages.verify.leakage import check_duplicates, check_keys_apart, check_vectors_apart, fingerprints
@@ -53,15 +54,29 @@ def run(config: VerifyConfig, progress: Progress | None = None) -> list[Finding]
 
 def _findings(config: VerifyConfig) -> Iterator[Finding]:
     folder = config.release
+    asked = None if config.metric is None else parse_metric(config.metric)
     manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else None
-    if (folder / SUMS).is_file():
-        yield from _check_files(folder)
+    sums = check_sums(folder) if (folder / SUMS).is_file() else None
+    if sums is not None:
+        yield from _check_files(sums)
+    if manifest is not None:
+        yield from _check_named(folder, manifest, sums)
     try:
-        benchmark = read_benchmark(folder, config.metric or (manifest.metric if manifest else None))
-    except FormatError as error:
+        benchmark = read_benchmark(folder)
+    except InputError as error:
+        damaged = isinstance(error, FormatError) and (error.path != folder or folder.is_file())
+        if not damaged and manifest is None and not (folder / CARD).is_file():
+            raise  # it was never a benchmark
         yield Finding("files", Verdict.FAILED, str(error))
         return
-    metric = benchmark.metric or Metric.IP
+    promised = manifest.metric if manifest else None
+    metric = asked or promised or benchmark.metric
+    if metric is None:
+        raise InputError(f"{folder} does not name a metric; add --metric ip, cosine, l2, sqeuclidean or hamming.")
+    # The attribute of an HDF5 file is coarser (l2 and sqeuclidean are one there), so only the card is compared.
+    if promised and (folder / CARD).is_file() and benchmark.metric not in (None, promised):
+        detail = f"{MANIFEST} says {promised}, {CARD} says {benchmark.metric}"
+        yield Finding("metric", Verdict.FAILED, detail)
     parts = [
         Part("base", benchmark.base, keys=_keys(folder, manifest, "base")),
         Part("queries", benchmark.queries, benchmark.truth.ids, _keys(folder, manifest, "queries")),
@@ -79,8 +94,7 @@ def _findings(config: VerifyConfig) -> Iterator[Finding]:
         yield from check_truth_sample(part, benchmark.base, metric, sample, config.seed)
 
 
-def _check_files(folder: Path) -> Iterator[Finding]:
-    sums = check_sums(folder)
+def _check_files(sums: SumsCheck) -> Iterator[Finding]:
     for names, what in ((sums.changed, "changed"), (sums.missing, "missing")):
         if names:
             yield Finding("files", Verdict.FAILED, f"{what}: {', '.join(names)}")
@@ -88,6 +102,19 @@ def _check_files(folder: Path) -> Iterator[Finding]:
         yield Finding("files", Verdict.NOTE, f"not in {SUMS}: {', '.join(sums.unlisted)}")
     if sums.ok:
         yield Finding("files", Verdict.OK, f"{len(sums.same)} files have their SHA-256")
+
+
+def _check_named(folder: Path, manifest: Manifest, sums: SumsCheck | None) -> Iterator[Finding]:
+    """Look that the files the manifest names are there, and under the sums where there are any."""
+    listed = [] if sums is None else [*sums.same, *sums.changed, *sums.missing]
+    for part in manifest.sets.values():
+        for address in filter(None, (part.vectors, part.truth, part.metadata)):
+            name = address.partition(":")[0].rstrip("/")
+            covered = any(known == name or known.startswith(f"{name}/") for known in listed)
+            if not covered and not (folder / name).exists():
+                yield Finding("files", Verdict.FAILED, f"{MANIFEST} names {name}, which is missing")
+            elif not covered and sums is not None:
+                yield Finding("files", Verdict.FAILED, f"{MANIFEST} names {name}, which is not in {SUMS}")
 
 
 def _check_headers(parts: list[Part], manifest: Manifest | None) -> Iterator[Finding]:
@@ -137,4 +164,4 @@ def verify(release: str | Path, **fields: Any) -> list[Finding]:
     Example:
         ``assert all(finding.verdict != "failed" for finding in goldpan.verify("release"))``
     """
-    return run(VerifyConfig(release=Path(release), **fields))
+    return run(make_config(VerifyConfig, {"release": release, **fields}))
