@@ -274,6 +274,17 @@ def test_values_too_large_to_square_are_named(kernels):
             exact_search(rows, np.ones((1, 3)), 1, metric, kernels=kernels)
 
 
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("count", [1, 9])
+def test_values_too_small_to_square(count, kernels):
+    rows = np.random.default_rng(0).standard_normal((40, 5)) * 1e-170
+    for metric in ("ip", "l2"):  # float64 brute force sees nothing but zeros
+        found = exact_search(rows, rows[:count], 3, metric, kernels=kernels).neighbors
+        np.testing.assert_array_equal(found.ids, best(keys64(rows, rows[:count], metric), 3))
+    with pytest.raises(ArrayError, match=r"queries has values below 1e-72, too small for cosine, the first in row 0\."):
+        exact_search(rows, rows[:count], 3, "cosine", kernels=kernels)
+
+
 def test_what_cannot_be_asked():
     rows = gaussian(10, 4)
     with pytest.raises(InputError, match="k must be 1 to 10, the number of base rows, not 11"):

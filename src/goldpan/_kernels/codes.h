@@ -8,7 +8,7 @@ namespace {
 constexpr double kCodeNorm = 46300.0;   // with rounding below sqrt(2^31): no dot product of codes overflows
 constexpr double kLargestCode = 32767.0;
 
-constexpr double kLargestValue = 0x1p240;  // MAX_MAGNITUDE of bounds.py
+constexpr double kLargestValue = 0x1p240, kSmallestValue = 0x1p-240;  // MAX_MAGNITUDE, MIN_MAGNITUDE of bounds.py
 
 // The power of two that brings a positive value to 1/2 .. 1 (subnormal ones: near it), so that squares are safe.
 inline double normalizer(double value) {
@@ -45,7 +45,7 @@ Size center(const T* row, size_t d, double factor, const double* mean, double* o
     return {largest, square};
 }
 
-// Factor that brings a row to unit length; 1 for a row of zeros, NaN for one that is not finite or too large.
+// Factor that brings a row to unit length; 1 for a row of zeros, NaN for one that is not finite, too large or too small.
 template <typename T>
 double unit_factor(const T* row, size_t d) {
     Four most = {}, squares = {};
@@ -62,12 +62,8 @@ double unit_factor(const T* row, size_t d) {
         square += value * value;
     }
     if (largest == 0 && square == 0) return 1.0;
-    if (!(largest < kLargestValue) || square != square) return __builtin_nan("");
-    if (largest >= 0x1p-240) return 1.0 / __builtin_sqrt(square);
-    const double power = normalizer(largest);  // only float64 is so small; its squares would vanish
-    square = 0;
-    for (i = 0; i < d; ++i) square += (row[i] * power) * (row[i] * power);
-    return power / __builtin_sqrt(square);
+    if (!(largest < kLargestValue && largest >= kSmallestValue)) return __builtin_nan("");
+    return 1.0 / __builtin_sqrt(square);
 }
 
 // Encode `value * encode`; return the sum of squared rounding errors of the codes.
@@ -102,7 +98,7 @@ PackedRow pack(const T* row, size_t d, const PackOptions& options, double* buffe
         return {1.0, size.square == 0 ? 0.0 : __builtin_inf(), 0.0};
     }
     double power = 1.0;
-    if (size.largest < 0x1p-240) {  // only float64 is so small; its squares would vanish
+    if (size.largest < kSmallestValue) {  // only float64 is so small; its squares would vanish
         power = normalizer(size.largest);
         size = {size.largest * power, 0.0};
         for (size_t i = 0; i < d; ++i) {

@@ -41,6 +41,7 @@ Float32s = NDArray[np.float32]
 PANEL = 16  # rows of codes that lie together; fields are padded to whole panels
 MAX_DIM = 1 << 20
 MAX_MAGNITUDE = 2.0**240  # so that |x|²|q|² is a float64
+MIN_MAGNITUDE = 2.0**-240  # under cosine: below it, but for zeros, squares lose digits
 BROKEN_BOUND = (
     "A score lies outside its bounds, so the filter of exact search cannot be trusted on this machine. "
     "Type GOLDPAN_KERNELS=numpy to search without the compiled kernels, and please report it."
@@ -241,7 +242,7 @@ def coefficients(queries: QueryBlock, block: BaseBlock, metric: Metric, mean: Fl
     """Return how the keys of `queries` translate to thresholds on `block`."""
     mean_norm = float(np.linalg.norm(mean))
     rounding = d_slack(len(mean))
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):  # what leaves the range of float64 is sorted out below
         scale = np.where(queries.norm == 0, 1.0 / block.unit, queries.scale)
         per_score = block.unit / scale
         if _is_distance(metric):

@@ -80,7 +80,10 @@ class _Searcher(Protocol):
 def _searcher(job: Job, queries: Block, top: TopK) -> _Searcher:
     if job.metric is Metric.HAMMING:
         return _Bits(job, queries, top)
-    return (_Scan if len(queries.rows) <= job.loops.few_queries else _Filter)(job, queries, top)
+    # Under cosine only packing sees values too small to square, which float64 alone can hold.
+    checked = job.metric is Metric.COSINE and np.float64 in (job.base.dtype, queries.rows.dtype)
+    few = len(queries.rows) <= job.loops.few_queries and not checked
+    return (_Scan if few else _Filter)(job, queries, top)
 
 
 class _Filter:
@@ -183,6 +186,8 @@ def _as_words(rows: NDArray[Any]) -> NDArray[np.uint64]:
 
 
 def _unusable(name: str, block: Block, row: int) -> ArrayError:
-    finite = np.isfinite(block.rows[row]).all()
-    problem = "values beyond 1e72" if finite else "NaN or infinite values"
+    sizes = np.abs(block.rows[row].astype(np.float64))
+    problem = "NaN or infinite values"
+    if np.isfinite(sizes).all():
+        problem = "values beyond 1e72" if sizes.max() > 1 else "values below 1e-72, too small for cosine"
     return ArrayError(f"{name} has {problem}, the first in row {block.start + row}.")

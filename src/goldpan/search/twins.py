@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 
 from goldpan.core.errors import GoldpanError
 from goldpan.core.records import Floats, Metric
-from goldpan.search.bounds import BROKEN_BOUND, MAX_MAGNITUDE, BaseBlock, Coefficients, Packed, Packing, QueryBlock
+from goldpan.search.bounds import (
+    BROKEN_BOUND,
+    MAX_MAGNITUDE,
+    MIN_MAGNITUDE,
+    BaseBlock,
+    Coefficients,
+    Packed,
+    Packing,
+    QueryBlock,
+)
 from goldpan.search.compensated import pair_keys
 from goldpan.search.topk import TopK
 
@@ -82,9 +91,8 @@ def _pack_rows(rows: NDArray[Any], packed: Packed, how: Packing) -> None:
     wide = rows.astype(np.float64)
     if how.unit:
         largest = np.abs(wide).max(axis=1)
-        wide *= np.ldexp(1.0, -np.frexp(largest)[1])[:, None]
         norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
-        norms[largest >= MAX_MAGNITUDE] = np.nan
+        norms[(largest >= MAX_MAGNITUDE) | ((largest < MIN_MAGNITUDE) & (largest > 0))] = np.nan
         wide /= np.where(norms == 0, 1.0, norms)[:, None]
     wide -= how.mean
     exponents = np.frexp(np.abs(wide).max(axis=1))[1]
