@@ -37,7 +37,7 @@ def test_a_table_lists_files_with_columns(ws: Workspace, photos: Path, suffix: s
     rows = ws.images.to_table().to_pylist()
     assert [row["caption"] for row in rows] == ["a cat, black", "a dog"]
     assert rows[0]["license"] == "CC0-1.0"
-    assert json.loads(rows[0]["extra"]) == {"stars": 5}
+    assert json.loads(rows[0]["extra"]) == {"stars": 5 if suffix == ".parquet" else "5"}
     assert report.failures == {"missing_file": 1, "bad_row": 1}
 
 
@@ -93,8 +93,11 @@ def test_a_webdataset_shard(ws: Workspace, tmp_path: Path, name: str, mode: str)
 
 def test_a_shard_that_is_none(ws: Workspace, tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(b"x" * 2000)
-    with pytest.raises(FormatError, match="not a readable tar"):
-        goldpan.acquire_webdataset(ws, shards=[tmp_path / "a.tar"])
+    write_shard(tmp_path / "b.tar")
+    for _ in range(2):
+        report = goldpan.acquire_webdataset(ws, shards=[tmp_path])
+        assert (report.rows_in, report.rows_out, report.failures) == (4, 3, {"truncated": 1})
+    assert "not a readable tar" in ws.failures.to_table().to_pylist()[0]["detail"]
     with pytest.raises(InputError, match=r"No \.tar"):
         (tmp_path / "none").mkdir()
         goldpan.acquire_webdataset(ws, shards=[tmp_path / "none"])
@@ -171,3 +174,26 @@ def test_an_image_id_cannot_lead_out_of_the_folder(ws: Workspace, openimages: Pa
     (openimages / "boxes.csv").write_text(f"{HEADER}\n../secret,x,/m/1,1,0,1,0,1,0,0,0,0,0\n")
     report = goldpan.acquire_openimages(ws, boxes=openimages / "boxes.csv", images=openimages / "images")
     assert report.failures == {"image_not_found": 1}
+
+
+def test_a_broken_photo_with_a_bad_box_counts_each_box_once(ws: Workspace, openimages: Path) -> None:
+    (openimages / "images" / "bad.jpg").write_bytes(b"no image")
+    (openimages / "boxes.csv").write_text(f"{HEADER}\nbad,x,/m/1,1,0,1,0,1,0,0,0,0,0\nbad,x,/m/1,1,,1,0,1,0,0,0,0,0\n")
+    for _ in range(2):
+        report = goldpan.acquire_openimages(ws, boxes=openimages / "boxes.csv", images=openimages / "images")
+        assert (report.rows_in, report.rows_out, report.failed) == (2, 0, 2)
+
+
+def test_csv_texts_stay_texts(ws: Workspace, photos: Path) -> None:
+    lines = ["path,label", "cat/0.png,01", *(f"gone{i}.png,7" for i in range(2000)), "cat/1.png,dog"]
+    (photos / "list.CSV").write_text("\n".join(lines))
+    goldpan.acquire_table(ws, table=photos / "list.CSV")
+    assert ws.images.to_table()["label"].to_pylist() == ["01", "dog"]
+
+
+def test_names_that_are_no_text_are_rows(ws: Workspace, photos: Path) -> None:
+    import os
+
+    (photos / os.fsdecode(b"bad\xff.png")).write_bytes((photos / "cat" / "0.png").read_bytes())
+    report = goldpan.acquire_folder(ws, folder=photos)
+    assert (report.rows_out, report.failures) == (12, {"bad_row": 1})

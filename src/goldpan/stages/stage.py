@@ -24,8 +24,9 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 class Stage(Generic[ConfigT]):
     """A verb. Call it with a workspace and its configuration, or the fields of one.
 
-    `uses` names the very tables that a configuration reads, where `reads` names more. `made` tells whether what a configuration makes is still there; a stage that has it does no work where the last
-    run with this configuration saw the same tables. The others find what is new row by row.
+    `uses` names the very tables that a configuration reads, where `reads` names more. `made` tells whether what a
+    configuration makes is still there; a stage that has it does no work where the last run with this configuration
+    saw the same tables. The others find what is new row by row.
 
     Example:
         ``report = goldpan.embed(ws, encoder="phash:8")``

@@ -49,7 +49,7 @@ class Blobs:
         """
         if uri.startswith(_SCHEME):
             return self._blob(uri.removeprefix(_SCHEME))
-        found = _SLICE.match(uri)
+        found = None if Path(uri).is_file() else _SLICE.match(uri)
         return _read_slice(Path(found["path"]), int(found["offset"]), int(found["size"])) if found else Path(uri)
 
     def _blob(self, sha256: str) -> bytes:

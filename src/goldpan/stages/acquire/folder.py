@@ -8,12 +8,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from goldpan.compute.executor import Executor
-from goldpan.core.errors import InputError
+from goldpan.core.errors import InputError, Reason
 from goldpan.core.progress import Progress
 from goldpan.core.records import Report
 from goldpan.stages.acquire.config import FolderConfig
-from goldpan.stages.acquire.intake import Candidate, Member, absolute, admit, split_fields
+from goldpan.stages.acquire.intake import Candidate, Member, absolute, admit, readable, split_fields
 from goldpan.stages.stage import Stage
+from goldpan.store.failures import Failure
 from goldpan.store.workspace import Workspace
 
 IMAGE_SUFFIXES = frozenset(
@@ -58,12 +59,21 @@ def run(ws: Workspace, config: FolderConfig, executor: Executor, progress: Progr
             key = PurePosixPath(path.relative_to(root).as_posix())
             fields, extra = split_fields(label(key))
             unlabeled += not (fields or extra)
-            yield Candidate(absolute(path), (Member(f"{config.id_prefix}{key}", fields, extra),))
+            yield _candidate(path, f"{config.id_prefix}{key}", fields, extra)
 
     report = admit(ws, config, f"folder:{absolute(root)}", candidates(), executor, progress)
     if config.label_pattern is not None and unlabeled:
         report.outputs["note"] = f"{unlabeled:,} of {report.rows_in:,} names do not fit the label pattern"
     return report
+
+
+def _candidate(path: Path, key: str, fields: dict[str, Any], extra: dict[str, Any]) -> Candidate:
+    uri = absolute(path)
+    if readable(uri) != uri:  # the file system allows names that are no text; a table does not
+        key = readable(key)
+        problem = Failure(key, Reason.BAD_ROW, f"{readable(uri)}: the name is not valid UTF-8; rename the file")
+        return Candidate("", (Member(key, problem=problem),))
+    return Candidate(uri, (Member(key, fields, extra),))
 
 
 def walk(root: Path) -> Iterator[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -112,14 +113,17 @@ def admit(
             part.clear()
 
     inspect = _inspector(ws, config, source)
-    for part in executor.map(inspect, chunks(door.fresh(candidates), _CHUNK)):
-        harvest.add(part)
-        progress.advance(len(part.rows) + len(part.failures), len(part.failures))
-        if pace.is_due(harvest.size):
+    with ws.writing(source):
+        try:
+            for part in executor.map(inspect, chunks(door.fresh(candidates), _CHUNK)):
+                harvest.add(part)
+                progress.advance(len(part.rows) + len(part.failures), len(part.failures))
+                if pace.is_due(harvest.size):
+                    flush()
+            harvest.failures += door.collisions
+        finally:  # what is known when a source breaks off is kept
             flush()
-    harvest.failures += door.collisions
-    flush()
-    progress.finish()
+            progress.finish()
     if door.seen == 0:
         raise InputError(f"No images found in {source.partition(':')[2]}; name a folder or list that holds some.")
     ws.images.compact()
@@ -186,7 +190,8 @@ def _inspector(ws: Workspace, config: AcquireConfig, source: str) -> Callable[[I
                 _inspect(ws, config, source, candidate, harvest)
             except ImageError as error:
                 detail = f"{candidate.uri}: {error.detail}"
-                harvest.failures += [Failure(member.id, error.reason, detail) for member in candidate.members]
+                whole = [member for member in candidate.members if member.problem is None]
+                harvest.failures += [Failure(member.id, error.reason, detail) for member in whole]
         return harvest
 
     return inspect
@@ -223,7 +228,7 @@ def _inspect(ws: Workspace, config: AcquireConfig, source: str, candidate: Candi
 
 def _row(base: dict[str, Any], member: Member) -> dict[str, Any] | Failure:
     row = {**base, "id": member.id, **member.fields}
-    row["extra"] = json.dumps(member.extra, sort_keys=True, default=str) if member.extra else None
+    row["extra"] = readable(json.dumps(member.extra, sort_keys=True, default=str)) if member.extra else None
     if member.crop is None:
         return row
     width, height = base["width"], base["height"]
@@ -261,7 +266,7 @@ def _read(ws: Workspace, uri: str, max_bytes: int) -> bytes:
 
 def split_fields(columns: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Part named values into columns of `images` that a source may set, and the rest."""
-    fields = {key: str(value) for key, value in columns.items() if key in _SETTABLE and value is not None}
+    fields = {key: readable(str(value)) for key, value in columns.items() if key in _SETTABLE and value is not None}
     extra = {key: value for key, value in columns.items() if key not in _SETTABLE and value is not None}
     return fields, extra
 
@@ -271,5 +276,10 @@ assert set(IMAGES.names) >= _SETTABLE  # noqa: S101
 
 
 def absolute(path: Path) -> str:
-    """Return the address of a local file."""
-    return str(path.absolute())
+    """Return the address of a local file, the same for every spelling of its folder."""
+    return os.path.normpath(path.absolute())
+
+
+def readable(text: str) -> str:
+    """Return a text that can be stored: what is no Unicode (half of a surrogate pair) becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()

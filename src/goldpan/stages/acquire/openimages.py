@@ -32,7 +32,7 @@ _NEEDED = ("ImageID", "LabelName", *_SIDES)
 _TYPES = {"ImageID": pa.string(), "LabelName": pa.string(), "Source": pa.string(), "Confidence": pa.float64()}
 _TYPES |= {side: pa.float64() for side in _SIDES}
 _BELOW = ("", "train", "validation", "test")
-_SUFFIXES = (".jpg", ".jpeg", ".png")
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
 
 
 def run(ws: Workspace, config: OpenImagesConfig, executor: Executor, progress: Progress) -> Report:

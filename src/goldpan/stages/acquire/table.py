@@ -61,25 +61,26 @@ def read_batches(path: Path, columns: dict[str, pa.DataType] | None = None) -> I
 
     Args:
         path: the file; .csv.gz and the like are read too.
-        columns: types to read CSV columns as; others are inferred.
+        columns: types to read CSV columns as, others are inferred; where None all are texts.
 
     Raises:
         FormatError: the bytes are not what the suffix says.
     """
     try:
-        if path.suffix == ".parquet":
+        if path.suffix.lower() == ".parquet":
             import pyarrow.parquet as pq
 
             yield from pq.ParquetFile(path).iter_batches(batch_size=4096)
             return
         from pyarrow import csv
 
-        suffix = ".tsv" if ".tsv" in path.suffixes else ".csv"
-        with csv.open_csv(
-            path,
-            parse_options=csv.ParseOptions(delimiter="\t" if suffix == ".tsv" else ",", newlines_in_values=True),
-            convert_options=csv.ConvertOptions(column_types=columns, strings_can_be_null=True),
-        ) as reader:
+        tabs = ".tsv" in (suffix.lower() for suffix in path.suffixes)
+        parsed = csv.ParseOptions(delimiter="\t" if tabs else ",", newlines_in_values=True)
+        if columns is None:  # a guessed type would turn 01 into 1, and break where the guess does
+            with csv.open_csv(path, parse_options=parsed) as peek:
+                columns = dict.fromkeys(peek.schema.names, pa.string())
+        converted = csv.ConvertOptions(column_types=columns, strings_can_be_null=True)
+        with csv.open_csv(path, parse_options=parsed, convert_options=converted) as reader:
             yield from reader
     except pa.ArrowInvalid as error:
         raise FormatError(path, str(error).splitlines()[0]) from error

@@ -13,17 +13,19 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from goldpan.compute.executor import Executor
-from goldpan.core.errors import FormatError, InputError
+from goldpan.core.errors import FormatError, InputError, Reason
 from goldpan.core.progress import Progress
 from goldpan.core.records import Report
 from goldpan.stages.acquire.config import WebDatasetConfig
 from goldpan.stages.acquire.folder import IMAGE_SUFFIXES
-from goldpan.stages.acquire.intake import Candidate, Member, absolute, admit, split_fields
+from goldpan.stages.acquire.intake import Candidate, Member, absolute, admit, readable, split_fields
 from goldpan.stages.stage import Stage
 from goldpan.store.blobs import slice_uri
+from goldpan.store.failures import Failure
 from goldpan.store.workspace import Workspace
 
 _TEXT_LIMIT = 1 << 20
+_SHARDS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
 def run(ws: Workspace, config: WebDatasetConfig, executor: Executor, progress: Progress) -> Report:
@@ -32,7 +34,11 @@ def run(ws: Workspace, config: WebDatasetConfig, executor: Executor, progress: P
 
     def candidates() -> Iterator[Candidate]:
         for shard in shards:
-            yield from read_shard(shard, config.id_prefix)
+            try:
+                yield from read_shard(shard, config.id_prefix)
+            except FormatError as error:  # the other shards are still good
+                key = f"{config.id_prefix}{shard.name}"
+                yield Candidate("", (Member(key, problem=Failure(key, Reason.TRUNCATED, str(error))),))
 
     parent = os.path.commonpath([shard.absolute().parent for shard in shards])
     return admit(ws, config, f"webdataset:{parent}", candidates(), executor, progress)
@@ -42,7 +48,7 @@ def _shards(paths: list[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted([*path.glob("*.tar"), *path.glob("*.tar.gz"), *path.glob("*.tgz")])
+            found += sorted(file for file in path.iterdir() if file.name.lower().endswith(_SHARDS))
         elif path.is_file():
             found.append(path)
         else:
@@ -72,7 +78,8 @@ def read_shard(shard: Path, id_prefix: str = "") -> Iterator[Candidate]:
             if sample:
                 yield from _sample(tar, shard, sample, plain, id_prefix)
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise FormatError(shard, f"not a readable tar file: {error}") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise FormatError(shard, f"not a readable tar file: {reason}") from error
 
 
 def _key(name: str) -> str:
@@ -88,7 +95,7 @@ def _sample(
     fields, extra = split_fields(columns)
     for info in images:
         # One image a sample is the rule: then the sample's key is the id, as other readers have it.
-        key = _key(info.name) if len(images) == 1 else info.name
+        key = readable(_key(info.name) if len(images) == 1 else info.name)
         member = Member(f"{prefix}{key}", fields, extra)
         if plain:
             yield Candidate(slice_uri(Path(absolute(shard)), info.offset_data, info.size), (member,))
@@ -102,7 +109,7 @@ def _columns(tar: tarfile.TarFile, files: list[tarfile.TarInfo]) -> dict[str, An
     if ".json" in texts:
         try:
             loaded = json.loads(_bytes(tar, texts[".json"]))
-        except ValueError:
+        except (ValueError, RecursionError):
             loaded = None
         columns |= loaded if isinstance(loaded, dict) else {}
     for suffix, name in ((".txt", "caption"), (".cls", "label")):
