@@ -1,0 +1,59 @@
+"""How an engine is named: ``kind[:name][@option=value,...]``.
+
+flat    hnswlib@M=16,ef_construction=200    faiss:IVF256,Flat@nprobe=8    usearch@dtype=bf16
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from goldpan.core.errors import InputError
+
+Option = int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """A spec, taken apart.
+
+    Attributes:
+        kind: which engine.
+        name: which index of that engine, such as a factory string of faiss; "" where there is one.
+        options: construction options, and defaults of search parameters.
+    """
+
+    kind: str
+    name: str
+    options: dict[str, Option]
+
+    def __str__(self) -> str:
+        options = ",".join(f"{key}={value}" for key, value in self.options.items())
+        return self.kind + (f":{self.name}" if self.name else "") + (f"@{options}" if options else "")
+
+
+def parse_spec(text: str) -> EngineSpec:
+    """Take a spec apart.
+
+    Raises:
+        InputError: it has no kind, or an option is not ``name=value``.
+    """
+    head, _, tail = text.strip().partition("@")
+    kind, _, name = head.partition(":")
+    if not kind:
+        raise InputError(f"{text!r} is no engine; name one, such as flat, hnswlib@M=16 or faiss:IVF256,Flat.")
+    options: dict[str, Option] = {}
+    for part in filter(None, tail.split(",")):
+        key, equals, value = part.partition("=")
+        if not (equals and key.strip() and value.strip()):
+            raise InputError(f"{text!r}: option {part!r} must be name=value, such as ef_construction=200.")
+        options[key.strip()] = _value(value.strip())
+    return EngineSpec(kind, name, options)
+
+
+def _value(text: str) -> Option:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
