@@ -1,0 +1,1 @@
+"""Models that seeded datasets are drawn from, block by block."""
