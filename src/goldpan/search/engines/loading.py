@@ -15,6 +15,9 @@ CATALOG = Catalog(
     "index engine",
     {
         "flat": "goldpan.search.engines.flat:Flat",
+        "faiss": "goldpan.search.engines.faiss:Faiss",
+        "hnswlib": "goldpan.search.engines.hnswlib:Hnswlib",
+        "usearch": "goldpan.search.engines.usearch:Usearch",
     },
     group="goldpan.engines",
 )

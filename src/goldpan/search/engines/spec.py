@@ -5,6 +5,7 @@ flat    hnswlib@M=16,ef_construction=200    faiss:IVF256,Flat@nprobe=8    usearc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from goldpan.core.errors import InputError
@@ -48,6 +49,30 @@ def parse_spec(text: str) -> EngineSpec:
             raise InputError(f"{text!r}: option {part!r} must be name=value, such as ef_construction=200.")
         options[key.strip()] = _value(value.strip())
     return EngineSpec(kind, name, options)
+
+
+def read_options(spec: EngineSpec, defaults: Mapping[str, Option]) -> dict[str, Option]:
+    """Return the defaults with the spec's options in their place.
+
+    Args:
+        spec: what was asked for.
+        defaults: every option with its default, whose type it keeps; a whole number is 1 or more, or 0 or more
+            where the default is 0.
+
+    Raises:
+        InputError: an option is unknown or out of range.
+    """
+    for name, value in spec.options.items():
+        if name not in defaults:
+            raise InputError(f"{spec}: no option {name!r}; known: {', '.join(defaults) or 'none'}.")
+        default = defaults[name]
+        if isinstance(default, str):
+            continue
+        least = min(1, default)
+        if isinstance(value, str) or (isinstance(default, int) and not isinstance(value, int)) or not value >= least:
+            what = "a whole number" if isinstance(default, int) else "a number"
+            raise InputError(f"{spec}: {name} must be {what}, {least} or more, not {value}.")
+    return {name: spec.options.get(name, default) for name, default in defaults.items()}
 
 
 def _value(text: str) -> Option:
