@@ -8,6 +8,7 @@ Source: https://big-ann-benchmarks.com/neurips21.html.
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from goldpan.formats.protocol import Address, Blocks, Columns, VectorFormat, Vec
 
 HEADER_BYTES = 8
 MAX_COUNT = 2**32 - 1
+_CROP = re.compile(r"\.crop_nb_(\d{1,10})$")
 
 
 def read_header(path: Path, file: FileMap) -> tuple[int, int]:
@@ -61,6 +63,11 @@ def _open(dtype: str, address: Address) -> MappedReader:
 def _wrong_size(path: Path, size: int, n: int, dim: int, itemsize: int) -> FormatError:
     expected = HEADER_BYTES + n * dim * itemsize
     problem = f"the header says {n} rows of {dim} values, {expected} bytes in all; the file has {size}."
+    cropped = _CROP.search(path.name)
+    if cropped and size == HEADER_BYTES + int(cropped[1]) * dim * itemsize:
+        problem += (
+            f" The crop has its {cropped[1]} rows, but still the header of the whole file; rewrite its first 4 bytes."
+        )
     if itemsize == 4 and size == HEADER_BYTES + 8 * n * dim:
         problem += " That is the size of ground truth with distances: read it with read_truth."
     row = min(n, (size - HEADER_BYTES) // max(1, dim * itemsize))

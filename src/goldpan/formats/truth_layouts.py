@@ -105,6 +105,8 @@ def _open_bigann(address: Address) -> TruthFiles:
             f"the header says {n} queries with {k} neighbors, {start + 2 * half} bytes with distances "
             f"and {start + half} without; the file has {file.size}."
         )
+        if file.size == start + 4 * n + 8 * k:
+            problem += " That is the size of range truth: read it with read_range_truth."
         row = min(n, max(0, file.size - start) // max(1, 4 * k))
         raise FormatError(path, problem, row=row, offset=start + row * 4 * k)
     ids = MappedReader(path, file, start, n, row_dtype(path, np.dtype("<u4"), k))
