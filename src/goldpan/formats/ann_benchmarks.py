@@ -14,9 +14,10 @@ import numpy as np
 
 from goldpan.core.errors import FormatError
 from goldpan.core.records import Metric
-from goldpan.formats import hdf5
 from goldpan.formats.benchmark_record import Benchmark
-from goldpan.formats.hdf5 import Hdf5Dataset, Hdf5Reader, Stored
+from goldpan.formats.hdf5 import Hdf5Reader
+from goldpan.formats.hdf5_file import Stored, dataset_names, open_hdf5
+from goldpan.formats.hdf5_write import Hdf5Dataset, write_hdf5
 from goldpan.formats.protocol import Address, VectorReader, VectorShape, VectorSource
 from goldpan.formats.truth import Truth, read_truth, truth_blocks
 from goldpan.formats.truth_layouts import ANN_BENCHMARKS_TRUTH, hdf5_datasets
@@ -47,7 +48,7 @@ def write_file(path: Path, benchmark: Benchmark[VectorSource]) -> Path:
     }
     if benchmark.metric is not None:
         attributes["distance"] = _DISTANCES[benchmark.metric]
-    hdf5.write_hdf5(path, _datasets(benchmark, Stored.BITS if bits else Stored.AS_IS), attributes)
+    write_hdf5(path, _datasets(benchmark, Stored.BITS if bits else Stored.AS_IS), attributes)
     return path
 
 
@@ -72,8 +73,8 @@ def read_file(path: Path, metric: Metric | None = None) -> Benchmark[VectorReade
     Raises:
         FormatError: no HDF5 file, or `train`, `test` or `neighbors` is missing.
     """
-    with hdf5.open_hdf5(path) as file:
-        names = hdf5.dataset_names(file)
+    with open_hdf5(path) as file:
+        names = dataset_names(file)
     missing = [name for name in ("train", "test", "neighbors") if name not in names]
     if missing:
         raise FormatError(path, f"no benchmark: {missing[0]} is missing; it holds {', '.join(names) or 'no tables'}.")

@@ -11,19 +11,17 @@ Packed bits are ``(n, bytes)`` uint8 in goldpan. A dataset of booleans is packed
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from goldpan.core.errors import FormatError, InputError, UnknownName
 from goldpan.core.records import Metric
-from goldpan.formats.atomic import replace_file
+from goldpan.formats.hdf5_file import Stored, attribute, check_stored, dataset_names, open_hdf5
+from goldpan.formats.hdf5_write import WORDS, Hdf5Dataset, write_hdf5
 from goldpan.formats.protocol import (
-    BLOCK_BYTES,
     Address,
     Blocks,
     Columns,
@@ -42,15 +40,6 @@ if TYPE_CHECKING:
 
 DTYPES = ("float32", "float16", "float64", "uint8", "int8", "int32", "int64", "uint32")
 USUAL_KEYS = ("train", "emb", "pca32", "pca96", "hamming", "queries", "test")
-_WORDS = np.dtype(np.uint64)
-
-
-class Stored(StrEnum):
-    """How rows lie in the file."""
-
-    AS_IS = "as is"
-    BITS = "one boolean a bit"
-    WORDS = "eight bytes a uint64"
 
 
 class Hdf5Reader:
@@ -73,14 +62,14 @@ class Hdf5Reader:
         self.path = address.path
         self._file = open_hdf5(address.path)
         self._data = _find(self._file, address)
-        _check_stored(address.path, self._data)
-        distance = self._file.attrs.get("distance", "")
+        check_stored(address.path, self._data)
+        distance = attribute(self._file, "distance")
         self.metric = Metric.COSINE if distance == "normalized" else metric_hint(distance)  # VIBE's word
         stored = self._data.dtype
         self._form = Stored.AS_IS
         if stored == np.bool_:
             self._form = Stored.BITS
-        elif stored == _WORDS and packed:
+        elif stored == WORDS and packed:
             self._form = Stored.WORDS
         self.dtype = np.dtype(stored.newbyteorder("=") if self._form is Stored.AS_IS else np.uint8)
         if self.dtype.name not in (*DTYPES, "uint64"):
@@ -124,34 +113,6 @@ class Hdf5Reader:
         return iter(())
 
 
-def open_hdf5(path: Path) -> h5py.File:
-    """Open a file for reading.
-
-    Raises:
-        FormatError: it is no HDF5 file, or is cut short.
-    """
-    import h5py
-
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise FormatError(path, f"not a whole HDF5 file ({error}).") from None
-
-
-def dataset_names(file: h5py.File) -> list[str]:
-    """Return the names of all datasets with two axes, groups of JLD2 passed over, sorted."""
-    import h5py
-
-    found: list[str] = []
-
-    def visit(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset) and item.ndim == 2 and not name.startswith("_types"):
-            found.append(name)
-
-    file.visititems(visit)
-    return sorted(found)
-
-
 def _find(file: h5py.File, address: Address) -> Any:
     import h5py
 
@@ -171,113 +132,6 @@ def _find(file: h5py.File, address: Address) -> Any:
     if item.ndim != 2:
         raise FormatError(address.path, f"{address.key} has {item.ndim} axes; vectors have 2 (rows, dimensions).")
     return item
-
-
-def _check_stored(path: Path, data: Any) -> None:
-    """Raise FormatError where HDF5 would make up zeros for rows that were never written."""
-    if data.is_virtual or data.external:
-        return
-    if data.chunks:
-        stored, needed, unit = data.id.get_num_chunks(), 1, "chunks"
-        for length, chunk in zip(data.shape, data.chunks, strict=True):
-            needed *= -(-length // chunk)
-    else:
-        stored, needed, unit = data.id.get_storage_size(), data.size * data.dtype.itemsize, "bytes"
-    if stored != needed:
-        size = " x ".join(map(str, data.shape))
-        problem = f"{data.name} says it is {size}; {stored} of {needed} {unit} of it are there."
-        raise FormatError(path, problem)
-
-
-class Hdf5Dataset(NamedTuple):
-    """One dataset to write: packed bits become booleans or words where `stored` says so."""
-
-    key: str
-    shape: VectorShape
-    blocks: Blocks
-    stored: Stored = Stored.AS_IS
-
-
-def write_hdf5(
-    path: Path,
-    datasets: Iterable[Hdf5Dataset],
-    attributes: dict[str, str | int] | None = None,
-    *,
-    keep: bool = False,
-    drop: tuple[str, ...] = (),
-) -> list[int]:
-    """Write a file of several datasets, each in bounded memory; return their numbers of rows.
-
-    Args:
-        path: the file, replaced as a whole.
-        datasets: what to write, in order.
-        attributes: attributes of the file.
-        keep: carry over what the present file holds under other names.
-        drop: names not to carry over, as they belong to something that is replaced.
-
-    Raises:
-        InputError: a name is a group of the present file, or lies below a dataset of it.
-    """
-    import h5py
-
-    new = list(datasets)
-    if keep and path.exists():
-        with open_hdf5(path) as old:
-            for dataset in new:
-                _check_place(path, old, dataset.key)
-    with replace_file(path) as temporary, h5py.File(temporary, "w") as file:
-        if keep and path.exists():
-            with open_hdf5(path) as old:
-                for name in sorted(set(old) - {dataset.key for dataset in new}):
-                    old.copy(name, file)
-                for name in set(drop) & set(dataset_names(file)):
-                    del file[name]
-                file.attrs.update(old.attrs)
-        for name, value in (attributes or {}).items():
-            file.attrs[name] = value
-        return [_fill(file, dataset) for dataset in new]
-
-
-def _check_place(path: Path, file: h5py.File, key: str) -> None:
-    import h5py
-
-    names = [name for name in key.split("/") if name]
-    if not names:
-        raise InputError(f"{path}:{key} names no dataset; write {path}:train.")
-    if isinstance(file.get("/".join(names)), h5py.Group):
-        raise InputError(f"{path}:{key} is a group of datasets; name a dataset in it, such as {path}:{key}/train.")
-    for end in range(1, len(names)):
-        above = "/".join(names[:end])
-        if isinstance(file.get(above), h5py.Dataset):
-            raise InputError(f"{path}:{above} is a dataset, so it cannot hold {key}; choose another name.")
-
-
-def _fill(file: h5py.File, dataset: Hdf5Dataset) -> int:
-    shape = dataset.shape
-    dtype, width = shape.dtype, shape.dim
-    if dataset.stored is Stored.BITS:
-        dtype, width = np.dtype(np.bool_), shape.dim * 8
-    elif dataset.stored is Stored.WORDS:
-        dtype, width = _WORDS, shape.dim // 8
-    if dataset.key in file:
-        del file[dataset.key]
-    if shape.n is None:  # HDF5 can grow chunked datasets only
-        chunk = (max(1, BLOCK_BYTES // max(1, width * dtype.itemsize)), max(1, width))
-        data = file.create_dataset(dataset.key, (0, width), dtype, maxshape=(None, width), chunks=chunk)
-    else:
-        data = file.create_dataset(dataset.key, (shape.n, width), dtype)
-    done = 0
-    for block in dataset.blocks:
-        rows = np.ascontiguousarray(block)
-        if dataset.stored is Stored.BITS:
-            rows = np.unpackbits(rows, axis=1).astype(np.bool_)
-        elif dataset.stored is Stored.WORDS:
-            rows = rows.view("<u8")
-        if shape.n is None:
-            data.resize(done + len(rows), axis=0)
-        data[done : done + len(rows)] = rows
-        done += len(rows)
-    return done
 
 
 def _write(address: Address, shape: VectorShape, blocks: Blocks, columns: Columns | None) -> int:

@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from goldpan.core.errors import ArrayError, FormatError, InputError, UnknownName
 from goldpan.core.records import Floats, Ids, Metric, parse_metric
-from goldpan.formats import hdf5
 from goldpan.formats import truth_layouts as layouts
 from goldpan.formats.casts import cast_rows
+from goldpan.formats.hdf5_file import dataset_names, open_hdf5
 from goldpan.formats.protocol import Address, spans
 from goldpan.formats.truth_layouts import TruthBlocks, TruthFiles, TruthLayout
 from goldpan.formats.vectors import FORMATS, format_name, parse_address
@@ -120,8 +120,8 @@ def open_truth(address: str | Path | Address) -> TruthReader:
 
 def _find_hdf5_ids(where: Address) -> Address:
     """Return the address of the dataset of ids that an address means."""
-    with hdf5.open_hdf5(where.path) as file:
-        names = hdf5.dataset_names(file)
+    with open_hdf5(where.path) as file:
+        names = dataset_names(file)
     ids_key = layouts.hdf5_ids_key(where.key, names)
     if ids_key is None:
         held = ", ".join(names) or "no tables"

@@ -25,9 +25,12 @@ from numpy.typing import NDArray
 
 from goldpan.core.errors import FormatError
 from goldpan.core.records import Metric
-from goldpan.formats import bigann, hdf5
+from goldpan.formats import bigann
 from goldpan.formats.arrow_rows import rows_as_lists
 from goldpan.formats.atomic import replace_file
+from goldpan.formats.hdf5 import Hdf5Reader
+from goldpan.formats.hdf5_file import dataset_names, open_hdf5
+from goldpan.formats.hdf5_write import Hdf5Dataset, write_hdf5
 from goldpan.formats.mapped import FileMap, MappedReader, row_dtype
 from goldpan.formats.npy import open_npy, write_npy
 from goldpan.formats.parquet import ParquetReader, TableFile
@@ -158,31 +161,31 @@ def _distances_key(ids_key: str) -> str:
 def _open_hdf5(address: Address) -> TruthFiles:
     """Open the datasets of ids `address.key` and of the distances beside it."""
     ids_key = address.key or ""
-    ids = hdf5.Hdf5Reader(address, packed=False)
-    with hdf5.open_hdf5(address.path) as file:
+    ids = Hdf5Reader(address, packed=False)
+    with open_hdf5(address.path) as file:
         distances_key = _distances_key(ids_key)
-        if distances_key not in hdf5.dataset_names(file):
+        if distances_key not in dataset_names(file):
             return TruthFiles(ids, None)
-    distances = hdf5.Hdf5Reader(Address(address.path, distances_key))
+    distances = Hdf5Reader(Address(address.path, distances_key))
     if (distances.n, distances.dim) != (ids.n, ids.dim):
         problem = f"{distances_key} is {distances.n} x {distances.dim}, {ids_key} is {ids.n} x {ids.dim}."
         raise FormatError(address.path, problem)
     return TruthFiles(ids, distances)
 
 
-def hdf5_datasets(ids_key: str, blocks: TruthBlocks, distance_dtype: str) -> Iterator[hdf5.Hdf5Dataset]:
+def hdf5_datasets(ids_key: str, blocks: TruthBlocks, distance_dtype: str) -> Iterator[Hdf5Dataset]:
     """Yield the one or two datasets of a truth, to be written in this order."""
-    yield hdf5.Hdf5Dataset(ids_key, VectorShape(blocks.n, blocks.k, _INT32), blocks.ids)
+    yield Hdf5Dataset(ids_key, VectorShape(blocks.n, blocks.k, _INT32), blocks.ids)
     if blocks.distances is not None:
         shape = VectorShape(blocks.n, blocks.k, np.dtype(distance_dtype))
-        yield hdf5.Hdf5Dataset(_distances_key(ids_key), shape, blocks.distances)
+        yield Hdf5Dataset(_distances_key(ids_key), shape, blocks.distances)
 
 
 def _write_hdf5(distance_dtype: str, address: Address, blocks: TruthBlocks) -> None:
     """Write into a file that may hold other datasets already, which stay; distances of ids that go do not."""
     ids_key = address.key or ""
     datasets = hdf5_datasets(ids_key, blocks, distance_dtype)
-    hdf5.write_hdf5(address.path, datasets, keep=True, drop=(_distances_key(ids_key),))
+    write_hdf5(address.path, datasets, keep=True, drop=(_distances_key(ids_key),))
 
 
 def _sisap_stored(metric: Metric, values: Values) -> Values:
