@@ -97,6 +97,15 @@ class RemoteIndex:
         """Number of the worker's process."""
         return self._worker.pid
 
+    @property
+    def timeout(self) -> float | None:
+        """Seconds a command may take; may be set before each."""
+        return self._worker.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float | None) -> None:
+        self._worker.timeout = seconds
+
     def build(self, base: VectorSource, ids: Ids | None = None) -> None:
         """Build; a base that is a whole mapped file is not copied, any other is written to a temporary one."""
         arrays = {"base": self._shared(as_reader(base, "base"))}
@@ -175,8 +184,11 @@ class RemoteIndex:
 
     def _shared(self, reader: VectorReader) -> dict[str, Any]:
         """Name the file of a mapped base, or write the base to one, block by block."""
-        array: Any = reader.array if isinstance(reader, ArrayReader) else None
-        if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap) and array.flags.c_contiguous:
+        array = reader.array if isinstance(reader, ArrayReader) else None
+        owner: Any = getattr(
+            array, "base", None
+        )  # a slice of a map is owned by an array, and knows not where it starts
+        if isinstance(array, np.memmap) and isinstance(owner, mmap.mmap) and array.flags.c_contiguous:
             return _described(Path(array.filename), array, array.offset, mapped=True)
         path = self._worker.folder / "base.raw"
         dtype, rows = np.dtype(reader.dtype), max(1, BLOCK_BYTES // (reader.dim * np.dtype(reader.dtype).itemsize))
