@@ -115,6 +115,7 @@ class Reason(StrEnum):
     NO_TEXT = "no_text"
     NOT_FINITE = "not_finite"
     ENCODER_FAILED = "encoder_failed"
+    ENGINE_FAILED = "engine_failed"
 
     @property
     def by_rule(self) -> bool:
