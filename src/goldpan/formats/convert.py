@@ -18,6 +18,7 @@ from goldpan.formats import hdf5
 from goldpan.formats.casts import cast_rows, fitting_dtype, parse_dtype
 from goldpan.formats.hdf5_file import dataset_names, open_hdf5
 from goldpan.formats.protocol import Address, VectorFormat, VectorReader, rows_per_block
+from goldpan.formats.sparse import is_sparse, open_sparse, write_sparse
 from goldpan.formats.truth import copy_truth, open_truth
 from goldpan.formats.truth_layouts import HDF5_PAIRS, hdf5_ids_key
 from goldpan.formats.vectors import format_name, open_vectors, parse_address, vector_format, write_vectors
@@ -32,7 +33,7 @@ class Conversion:
     Attributes:
         source: the address read.
         target: the address written.
-        kind: "vectors" or "truth".
+        kind: "vectors", "truth" or "sparse".
         n: rows, or queries.
         dim: values a row, or neighbors a query.
         dtype: type of the values, or of the ids, in the target.
@@ -77,7 +78,8 @@ def convert(
     """Convert a file; both formats are told by the addresses (see `goldpan.formats.vectors`).
 
     A file of ids (.ivecs, .ibin, .gt100, HDF5 with `knns` or `neighbors`, .npy of 32- or 64-bit whole numbers,
-    Parquet with `neighbors_id`) is ground truth; any other is vectors. Values keep their type, or get the first
+    Parquet with `neighbors_id`) is ground truth, one of sparse rows (`goldpan.formats.sparse`) stays sparse, and any
+    other is vectors. Values keep their type, or get the first
     wider one the target holds; a narrower one only where `dtype` asks for it.
 
     Args:
@@ -103,7 +105,11 @@ def convert(
     where, to = parse_address(source), parse_address(target)
     if key is not None:
         where = Address(where.path, key)
-    if is_truth(where):
+    if is_sparse(where):
+        if dtype is not None or metric is not None:
+            raise InputError(f"{where} holds sparse rows, which keep their type; leave out --dtype and --metric.")
+        copied = _convert_sparse(where, to, block_rows, progress)
+    elif is_truth(where):
         if dtype is not None:
             raise InputError(f"{where} is ground truth, whose layouts fix their types; leave out --dtype {dtype}.")
         copied = _convert_truth(where, to, metric, block_rows, progress)
@@ -165,6 +171,20 @@ def _convert_truth(
     progress.finish()
     dropped = ("distances",) if reader.has_distances and layout.distance_dtype is None else ()
     return _Copied("truth", reader.n, reader.k, layout.id_dtype, dropped)
+
+
+def _convert_sparse(where: Address, to: Address, block_rows: int | None, progress: Progress) -> _Copied:
+    reader = open_sparse(where)
+    progress.start(f"{where} -> {to}", reader.n)
+
+    def counted() -> Iterator[Any]:
+        for block in reader.blocks(block_rows):
+            yield block
+            progress.advance(block.shape[0])
+
+    write_sparse(to, counted(), dim=reader.dim, n=reader.n)
+    progress.finish()
+    return _Copied("sparse", reader.n, reader.dim, open_sparse(to).dtype.name, ())
 
 
 def is_truth(address: str | Path | Address) -> bool:

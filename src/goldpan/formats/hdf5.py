@@ -126,9 +126,13 @@ def _find(file: h5py.File, address: Address) -> Any:
         return file[usual[0]]
     item = file.get(address.key.strip("/"))
     if isinstance(item, h5py.Group) and {"data", "indices", "indptr"} <= set(item):
-        raise FormatError(address.path, f"{address.key} is a sparse matrix (CSR); only dense vectors are read.")
+        raise FormatError(
+            address.path, f"{address.key} is a sparse matrix (CSR), not vectors; open it with open_sparse."
+        )
     if not isinstance(item, h5py.Dataset):
         raise UnknownName("dataset", address.key, names)
+    if item.ndim == 1 and f"size_{address.key}" in file:
+        raise FormatError(address.path, f"{address.key} holds sets, not vectors; open it with open_sparse.")
     if item.ndim != 2:
         raise FormatError(address.path, f"{address.key} has {item.ndim} axes; vectors have 2 (rows, dimensions).")
     return item

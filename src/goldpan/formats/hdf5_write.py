@@ -54,7 +54,7 @@ def write_hdf5(
     if keep and path.exists():
         with open_hdf5(path) as old:
             for dataset in new:
-                _check_place(path, old, dataset.key)
+                check_place(path, old, dataset.key)
     with replace_file(path) as temporary, h5py.File(temporary, "w") as file:
         if keep and path.exists():
             with open_hdf5(path) as old:
@@ -68,7 +68,8 @@ def write_hdf5(
         return [_fill(file, dataset) for dataset in new]
 
 
-def _check_place(path: Path, file: h5py.File, key: str) -> None:
+def check_place(path: Path, file: h5py.File, key: str) -> None:
+    """Raise InputError where a dataset named `key` would take the place of a group, or lie below a dataset."""
     import h5py
 
     names = [name for name in key.split("/") if name]
