@@ -186,3 +186,20 @@ def test_distances_go_with_the_ids_they_belong_to(tmp_path: Path) -> None:
     write_truth(f"{tmp_path}/x.h5:itest", IDS[::-1])
     assert read_truth(f"{tmp_path}/x.h5:itest").distances is None
     assert read_truth(f"{tmp_path}/x.h5:otest").distances is not None
+
+
+def test_hdf5_carries_values_of_each_query_and_what_is_said_of_the_ids(tmp_path):
+    import h5py
+
+    path, ids = tmp_path / "t.h5", np.array([[0, 1], [2, 0]])
+    gaps = {"gaps": np.array([0.5, np.nan]), "ties": np.array([False, True])}
+    write_truth(f"{path}:itest", ids, columns=gaps, attributes={"metric": "l2", "certified": 2})
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(file["itest/gaps"][()], gaps["gaps"])
+        assert file["itest/ties"].dtype == bool
+        assert dict(file["itest/knns"].attrs) == {"metric": "l2", "certified": 2}
+    np.testing.assert_array_equal(read_truth(f"{path}:itest").ids, ids)
+    write_truth(f"{path}:itest", ids)
+    with h5py.File(path) as file:
+        assert list(file["itest"]) == ["knns"]  # values of answers that are gone
+        assert not file["itest/knns"].attrs

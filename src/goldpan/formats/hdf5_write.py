@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from goldpan.core.errors import InputError
 from goldpan.formats.atomic import replace_file
-from goldpan.formats.hdf5_file import Stored, dataset_names, open_hdf5
+from goldpan.formats.hdf5_file import Stored, open_hdf5
 from goldpan.formats.protocol import BLOCK_BYTES, Blocks, VectorShape
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def write_hdf5(
     *,
     keep: bool = False,
     drop: tuple[str, ...] = (),
+    columns: Mapping[str, NDArray[Any]] | None = None,
+    about: Mapping[str, Mapping[str, str | int]] | None = None,
 ) -> list[int]:
     """Write a file of several datasets, each in bounded memory; return their numbers of rows.
 
@@ -44,6 +47,8 @@ def write_hdf5(
         attributes: attributes of the file.
         keep: carry over what the present file holds under other names.
         drop: names not to carry over, as they belong to something that is replaced.
+        columns: small datasets of one axis, by name.
+        about: attributes of datasets, by name.
 
     Raises:
         InputError: a name is a group of the present file, or lies below a dataset of it.
@@ -60,12 +65,18 @@ def write_hdf5(
             with open_hdf5(path) as old:
                 for name in sorted(set(old) - {dataset.key for dataset in new}):
                     old.copy(name, file)
-                for name in set(drop) & set(dataset_names(file)):
-                    del file[name]
+                for name in drop:
+                    if isinstance(file.get(name), h5py.Dataset):
+                        del file[name]
                 file.attrs.update(old.attrs)
         for name, value in (attributes or {}).items():
             file.attrs[name] = value
-        return [_fill(file, dataset) for dataset in new]
+        rows = [_fill(file, dataset) for dataset in new]
+        for name, values in (columns or {}).items():
+            file.create_dataset(name, data=values)
+        for name, known in (about or {}).items():
+            file[name].attrs.update(known)
+        return rows
 
 
 def check_place(path: Path, file: h5py.File, key: str) -> None:

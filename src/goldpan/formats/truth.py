@@ -6,7 +6,7 @@ tells how each format stores them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -167,6 +167,8 @@ def write_truth(
     distances: ArrayLike | None = None,
     *,
     metric: str | Metric | None = None,
+    columns: Mapping[str, NDArray[Any]] | None = None,
+    attributes: Mapping[str, str | int] | None = None,
 ) -> None:
     """Write ground truth in the layout that the address names.
 
@@ -176,6 +178,8 @@ def write_truth(
         ids: ``(n_queries, k)`` whole numbers from 0, -1 for a missing neighbor.
         distances: ``(n_queries, k)``, left out where the layout has none.
         metric: what `distances` are values of; they are stored as the layout has them. Without it, as they are.
+        columns: more values of each query, ``(n_queries,)`` a name, stored beside the ids in HDF5 alone.
+        attributes: what more to say of the ids, in HDF5 alone.
 
     Raises:
         ArrayError: shapes differ, or an id does not fit.
@@ -183,7 +187,8 @@ def write_truth(
     """
     where, layout = truth_target(address)
     known = None if metric is None else parse_metric(metric)
-    layout.write(where, truth_blocks(layout, ids, distances, known))
+    blocks = truth_blocks(layout, ids, distances, known)
+    layout.write(where, blocks._replace(columns=columns or {}, attributes=attributes or {}))
 
 
 def truth_blocks(

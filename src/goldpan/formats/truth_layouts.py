@@ -15,9 +15,10 @@ has descending similarities, which are told by their order), ann-benchmarks and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -54,12 +55,17 @@ class TruthFiles(NamedTuple):
 
 
 class TruthBlocks(NamedTuple):
-    """A truth to write: `n` queries with `k` neighbors, ids and distances ready to store, each in order."""
+    """A truth to write: `n` queries with `k` neighbors, ids and distances ready to store, each in order.
+
+    `columns` ``(n,)`` a name and `attributes` say more of it, where the layout has a place for them: HDF5 alone.
+    """
 
     n: int
     k: int
     ids: Iterator[NDArray[Any]]
     distances: Iterator[NDArray[Any]] | None
+    columns: Mapping[str, NDArray[Any]] = MappingProxyType({})
+    attributes: Mapping[str, str | int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,8 @@ def _bigann_values(metric: Metric, stored: Values) -> Values:
     return np.sqrt(np.maximum(stored, 0)) if metric is Metric.L2 else stored
 
 
+# What stands beside ids and distances, a value a query: it goes when they are replaced.
+HDF5_COLUMNS = ("gaps", "ties", "survivors", "fallback")
 # The dataset of distances that goes with a dataset of ids.
 HDF5_PAIRS = {"knns": "dists", "neighbors": "distances", "learn_neighbors": "learn_distances"}
 
@@ -184,8 +192,12 @@ def hdf5_datasets(ids_key: str, blocks: TruthBlocks, distance_dtype: str) -> Ite
 def _write_hdf5(distance_dtype: str, address: Address, blocks: TruthBlocks) -> None:
     """Write into a file that may hold other datasets already, which stay; distances of ids that go do not."""
     ids_key = address.key or ""
+    group = ids_key.rpartition("/")[0]
+    columns = {f"{group}/{name}".lstrip("/"): values for name, values in blocks.columns.items()}
+    stale = (_distances_key(ids_key), *(f"{group}/{name}".lstrip("/") for name in HDF5_COLUMNS))
     datasets = hdf5_datasets(ids_key, blocks, distance_dtype)
-    write_hdf5(address.path, datasets, keep=True, drop=(_distances_key(ids_key),))
+    about = {ids_key: blocks.attributes}
+    write_hdf5(address.path, datasets, keep=True, drop=stale, columns=columns, about=about)
 
 
 def _sisap_stored(metric: Metric, values: Values) -> Values:
