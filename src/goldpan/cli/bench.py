@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 from cyclopts import App
 
-from goldpan.cli.verb import stage_command
+from goldpan.cli.show import Show, write_json
+from goldpan.cli.verb import DEFAULT_SHOW, SHOW, config_from, shaped, stage_command
 from goldpan.stages.bench.run import STAGE
+from goldpan.stages.experiment.config import BenchRunConfig
+from goldpan.stages.experiment.run import run as run_experiment
 
-app = App(name="bench", help="Make vector-search benchmarks.")
+app = App(name="bench", help="Make vector-search benchmarks, run index engines on them, report what came out.")
 app.command(stage_command(STAGE, short={"encoder": "-e", "output": "-o"}), name="make")
+
+
+def _run(*values: Any, show: Show = DEFAULT_SHOW, **fields: Any) -> int:
+    from goldpan.stages.experiment.store import Results
+    from goldpan.stages.experiment.summary import Summary
+
+    config = config_from(BenchRunConfig, ["experiment"], values, fields)
+    report = run_experiment(config, show.progress())
+    summary = Summary(Results(config.output))
+    tables = [summary.overview(), summary.failures()]
+    if show.json:
+        write_json(report.as_dict() | {table.name: table.records() for table in tables})
+    else:
+        show.write(report)
+        sys.stdout.write("\n".join(table.text() for table in tables if table.rows))
+    return show.code(report)
+
+
+app.command(
+    shaped(_run, BenchRunConfig, ["experiment"], {"output": "-o"}, last=[SHOW], doc=run_experiment.__doc__), name="run"
+)

@@ -18,7 +18,7 @@ VERBS = {
     "embed": "Turn images or captions into vectors.",
     "search": "Find images by text, image, id or vector.",
     "truth": "Compute exact nearest neighbors between two sets of vectors.",
-    "bench": "Make vector-search benchmarks.",
+    "bench": "Make vector-search benchmarks, and run index engines on them.",
     "publish": "Write a benchmark in the layouts that other people's tools read.",
     "verify": "Check a benchmark: sums, headers, norms, duplicates, leakage, truth.",
     "convert": "Convert vectors or ground truth between formats.",

@@ -1,0 +1,131 @@
+"""One measurement: search, score the answers against the truth, look for faults, and make a row of it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from goldpan.core.records import Floats, Ids, Neighbors
+from goldpan.metrics.audit import Fault, audit_answers
+from goldpan.metrics.recall import strict_recall, tie_aware_recall
+from goldpan.stages.experiment.config import Experiment, Setting
+from goldpan.stages.experiment.data import Data
+from goldpan.stages.experiment.peer import Peer, Timed
+from goldpan.stages.experiment.quiet import load
+from goldpan.stages.experiment.store import Key, Record
+
+_SAME = 0.9  # of the ids
+_WARM_SINGLES = 100
+_QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
+
+
+class Scored(NamedTuple):
+    """A row, with what is too large for one.
+
+    Attributes:
+        row: what `rows.jsonl` gets.
+        timed: the answers and their times.
+        strict: recall of each query.
+        ties: recall of each query where ties count.
+    """
+
+    row: Record
+    timed: Timed
+    strict: Floats
+    ties: Floats
+
+
+def measure(peer: Peer, data: Data, experiment: Experiment, key: Key, setting: Setting, *, warm: bool) -> Scored:
+    """Search once and score it.
+
+    Args:
+        peer: a built engine.
+        data: what it was built on.
+        experiment: how to measure.
+        key: what is measured.
+        setting: its search parameters.
+        warm: it was searched with this setting before; else warm-up passes come first and are thrown away.
+
+    Raises:
+        PeerFailure: the engine failed.
+    """
+    single = key.mode == "single"
+    queries = data.queries[: experiment.single_queries] if single else data.queries
+    rows = np.arange(min(len(queries), _WARM_SINGLES) if single else len(queries))[::-1]
+    backwards = np.ascontiguousarray(queries[rows])
+    said = [peer.search(backwards, key.k, setting) for _ in range(0 if warm else experiment.warmup)]
+    before, started = load(), time.perf_counter()
+    if single:
+        timed = peer.search_singly(queries, key.k, setting)
+    else:
+        timed = peer.search(queries, key.k, setting, at_least_s=experiment.min_seconds)
+    outside, after = time.perf_counter() - started, load()
+    truth = Neighbors(data.truth.ids[: len(queries)], data.truth.scores[: len(queries)])
+    found = timed.neighbors
+    faults = audit_answers(found.ids, data.base.n, scores=found.scores, metric=data.metric, truth=truth.ids)
+    for first in said[:1]:
+        faults += replayed(_countable(found.ids), _countable(first.neighbors.ids), rows)
+    ids = _countable(found.ids)
+    strict = strict_recall(ids, truth.ids, key.k)
+    ties = tie_aware_recall(ids, truth.ids, truth.scores, key.k)
+    row: Record = {
+        **key._asdict(),
+        "parameters": setting,
+        "status": "faulty" if any(fault.kind != "order" for fault in faults) else "ok",
+        "reason": "; ".join(fault.detail for fault in faults),
+        "faults": [fault.kind for fault in faults],
+        "queries": len(queries),
+        "seconds": timed.seconds,
+        "cpu_s": timed.cpu_s,
+        "qps": len(queries) / timed.seconds,
+        **_latencies(timed.each if single else None),
+        "recall": float(strict.mean()),
+        "recall_ties": float(ties.mean()),
+        "recall_sd": float(strict.std()),
+        "missed": int((strict == 0).sum()),
+        "passes": 1 if single else len(timed.each),
+        "overhead": outside / timed.each.sum() - 1,
+        "peak_bytes": timed.peak_bytes,
+        "load_before": before,
+        "load_after": after,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return Scored(row, timed, strict, ties)
+
+
+def replayed(found: Ids, said: Ids, rows: Ids) -> list[Fault]:
+    """Tell answers that are remembered instead of searched.
+
+    The warm-up asks in another order than the measurement. An engine, or a harness, that repeats what it said
+    first gives row i of the measurement the answer to what was row i of the warm-up.
+
+    Args:
+        found: ``(n_queries, k)`` answers measured.
+        said: ``(m, k)`` answers of the warm-up.
+        rows: ``(m,)`` the queries that the warm-up asked.
+    """
+    k = found.shape[1]
+    as_asked = strict_recall(found[rows], said, k).mean()
+    as_before = strict_recall(found[: len(rows)], said, k).mean()
+    if as_before < _SAME or as_asked >= as_before:
+        return []
+    detail = f"{len(rows)} queries get the answers that others got before: they are remembered, not searched"
+    return [Fault("replayed_answers", len(rows), 0, detail)]
+
+
+def _countable(ids: Any) -> Ids:
+    """Return ids that can be counted as hits; those that are no whole numbers become -1."""
+    array = np.asarray(ids)
+    if array.dtype.kind in "iu":
+        return array.astype(np.int64)
+    whole = np.isfinite(array) & (array == np.rint(array))
+    return np.where(whole, array, -1).astype(np.int64)
+
+
+def _latencies(each: Floats | None) -> Record:
+    if each is None:
+        return dict.fromkeys(_QUANTILES)
+    return {name: float(np.quantile(each, q)) * 1e3 for name, q in _QUANTILES.items()}

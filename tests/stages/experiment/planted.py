@@ -1,0 +1,54 @@
+"""Engines with a fault each; the kind ``planted`` of a package that the tests install, named as ``planted:FAULT``."""
+
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+
+from goldpan.core.records import Neighbors
+from goldpan.search.engines.flat import Flat
+from goldpan.search.engines.spec import EngineSpec
+
+
+class Planted(Flat):
+    def __init__(self, spec, dim, metric, threads, seed):
+        super().__init__(EngineSpec("flat", "", {}), dim, metric, threads, seed)
+        self.fault, self.first = spec.name, None
+
+    def build(self, base, ids=None):
+        if self.fault == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.fault == "hungry":
+            np.ones(1 << 30)
+        super().build(base, ids)
+
+    def search(self, queries, k, **parameters):
+        if self.fault == "dies":
+            sys.stderr.write("illegal instruction of the seventh kind\n")
+            os._exit(7)
+        if self.fault == "sleeps":
+            time.sleep(60)
+        if self.fault == "raises":
+            raise ZeroDivisionError("by zero")
+        found = super().search(queries, k)
+        match self.fault:
+            case "one_based":
+                return Neighbors(found.ids + 1, found.scores)
+            case "outside":
+                return Neighbors(np.where(np.arange(k) == 1, self.n + 5, found.ids), found.scores)
+            case "twice":
+                return Neighbors(np.where(np.arange(k) == 1, found.ids[:, :1], found.ids), found.scores)
+            case "swapped":
+                return Neighbors(found.scores, found.ids)
+            case "remembers":
+                self.first = self.first or found
+                return Neighbors(self.first.ids[: len(queries)], self.first.scores[: len(queries)])
+            case "forgets":  # a little worse each time
+                self.first = (self.first or 0) + 1
+                return Neighbors(np.where(np.arange(k) < k - self.first, found.ids, -1), found.scores)
+        return found
+
+    def memory_bytes(self):
+        return super().memory_bytes()

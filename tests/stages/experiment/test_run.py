@@ -1,0 +1,163 @@
+"""Experiments run; what fails is a row; what is there is not measured again."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from goldpan.core.errors import InputError
+from goldpan.core.progress import Silent
+from goldpan.core.records import Report
+from goldpan.formats.hdf5_file import open_hdf5
+from goldpan.stages.experiment.config import BenchRunConfig, Experiment
+from goldpan.stages.experiment.run import run_experiment
+from goldpan.stages.experiment.store import Results
+
+
+def go(folder: Path, *specs: str, sweeps: dict[str, dict] | None = None, **fields: object) -> tuple[Report, Results]:
+    dataset = {"base": f"{folder}/base.npy", "queries": f"{folder}/queries.npy", "truth": f"{folder}/truth.ivecs"}
+    engines = [{"spec": spec, "sweep": (sweeps or {}).get(spec)} for spec in specs]
+    settings = {"k": [5], "rounds": 2, "min_seconds": 0, "modes": ["batch"]} | fields
+    experiment = Experiment(dataset=[{**dataset, "name": "small", "metric": "l2"}], engine=engines, **settings)
+    config = BenchRunConfig(experiment=folder / "none", output=folder / "results", allow_load=1e9)
+    return run_experiment(experiment, config, Silent()), Results(config.output)
+
+
+def test_engines_side_by_side(files):
+    sweeps = {"hnswlib": {"ef": [5, 50]}, "faiss:IVF8,Flat": {"nprobe": [1, 8]}}
+    report, results = go(
+        files, "flat", "hnswlib", "faiss:IVF8,Flat", sweeps=sweeps, modes=["batch", "single"], k=[1, 5]
+    )
+    rows = list(results.rows().values())
+    assert (report.rows_in, report.rows_out, report.failed) == (40, 40, 0) == (len(rows), len(rows), 0)
+    assert {row["status"] for row in rows} == {"ok"}
+    assert all(row["recall"] == row["recall_ties"] == 1 for row in rows if row["engine"] == "flat")
+    mean = {
+        nprobe: np.mean([row["recall"] for row in rows if row["parameters"] == {"nprobe": nprobe}]) for nprobe in (1, 8)
+    }
+    assert 0 < mean[1] < mean[8] == 1
+    singles = [row for row in rows if row["mode"] == "single"]
+    assert all(0 < row["p50_ms"] <= row["p95_ms"] <= row["p99_ms"] for row in singles)
+    # In turns: within a round every engine is measured before the next setting of any.
+    order = [(row["round"], row["engine"]) for row in rows if (row["mode"], row["k"]) == ("batch", 1)]
+    assert [engine for number, engine in order if number == 0][:3] == ["flat", "hnswlib", "faiss:IVF8,Flat"]
+    assert [engine for number, engine in order if number == 1][:3] == ["hnswlib", "faiss:IVF8,Flat", "flat"]
+    builds = results.builds()
+    assert all(row["seconds"] > 0 and row["memory_bytes"] > 0 and row["disk_bytes"] > 0 for row in builds.values())
+    assert not any((results.folder / "indexes").rglob("*.npy"))
+
+
+def test_answers_are_kept_with_the_recall_of_each_query(files):
+    _, results = go(files, "faiss:IVF8,Flat", sweeps={"faiss:IVF8,Flat": {"nprobe": [1]}}, rounds=1)
+    (row,) = results.rows().values()
+    with open_hdf5(results.folder / row["answers"]) as file:
+        assert file["neighbors"].shape == file["distances"].shape == (40, 5)
+        assert np.mean(file["recalls"]) == pytest.approx(row["recall"])
+
+
+def test_the_same_again_measures_nothing_and_more_is_added(files):
+    go(files, "flat")
+    lines = (files / "results/rows.jsonl").read_text()
+    report, results = go(files, "flat")
+    assert (report.rows_in, report.already_done) == (2, 2)
+    assert (files / "results/rows.jsonl").read_text() == lines
+    report, results = go(files, "flat", "hnswlib", sweeps={"hnswlib": {"ef": 9}}, rounds=3)
+    assert (report.rows_in, report.already_done) == (6, 2)
+    assert (files / "results/rows.jsonl").read_text().startswith(lines)
+    assert len(results.rows()) == 6
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "said"),
+    [
+        ("dies", "died", "exit status 7"),
+        ("raises", "error", "ZeroDivisionError"),
+        ("sleeps", "timeout", "took longer than 2 s"),
+        ("nothing", "ok", ""),
+    ],
+)
+def test_a_failing_search_is_a_row(files, planted, fault, status, said):
+    report, results = go(files, f"planted:{fault}", "flat", search_timeout_s=2)
+    rows = [row for row in results.rows().values() if row["engine"] != "flat"]
+    assert {row["status"] for row in rows} == {status}
+    assert said in rows[0]["reason"]
+    assert len([row for row in results.rows().values() if row["engine"] == "flat"]) == 2
+    if fault == "dies":
+        assert rows[0]["stderr"] == "illegal instruction of the seventh kind"
+        assert report.failures == {"engine_failed": 1}
+        assert go(files, f"planted:{fault}", "flat")[0].already_done == report.rows_in + 1  # not tried again
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "said"),
+    [
+        ("planted:killed", "died", "SIGKILL"),
+        ("planted:hungry", "out_of_memory", "MemoryError"),
+        ("nosuch", "error", "Unknown index engine"),
+        ("faiss:IVF7000,Flat", "error", ""),
+    ],
+)
+def test_a_failing_build_is_a_row(files, planted, spec, status, said):
+    report, results = go(files, spec, "flat", memory_mb=2000)
+    build = results.builds()["small", spec, 1]
+    assert (build["status"], said in build["reason"]) == (status, True)
+    assert report.failures == {"engine_failed": 1}
+    assert {row["engine"] for row in results.rows().values()} == {"flat"}
+
+
+def test_an_interpreter_that_is_none(files):
+    experiment = Experiment(
+        dataset=[{"base": f"{files}/base.npy", "queries": f"{files}/queries.npy", "metric": "l2"}],
+        engine=[{"spec": "flat", "python": "/bin/false"}, {"spec": "flat", "python": "/no/such", "name": "other"}],
+        k=[5],
+    )
+    config = BenchRunConfig(experiment=files / "none", output=files / "results", allow_load=1e9)
+    assert run_experiment(experiment, config, Silent()).failures == {"engine_failed": 2}
+    assert {row["status"] for row in Results(config.output).builds().values()} == {"died", "error"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("one_based", "one_based_ids"),
+        ("outside", "out_of_range"),
+        ("twice", "duplicate_ids"),
+        ("swapped", "swapped_columns"),
+        ("remembers", "replayed_answers"),
+    ],
+)
+def test_planted_faults_are_caught(files, planted, fault, kind):
+    report, results = go(files, f"planted:{fault}")
+    (row,) = results.rows().values()
+    assert (row["status"], kind in row["faults"], bool(row["reason"])) == ("faulty", True, True)
+    assert report.failures == {"engine_failed": 1}
+
+
+def test_recall_is_counted_anew_in_every_round(files, planted):
+    _, results = go(files, "planted:forgets", rounds=3, warmup=0)
+    assert [row["recall"] for row in results.rows().values()] == pytest.approx([0.8, 0.6, 0.4])
+
+
+def test_a_busy_machine_is_refused(files):
+    experiment = Experiment(
+        dataset=[{"base": f"{files}/base.npy", "queries": f"{files}/queries.npy", "metric": "l2"}],
+        engine=[{"spec": "flat"}],
+        k=[5],
+    )
+    config = BenchRunConfig(experiment=files / "none", output=files / "results", allow_load=0)
+    with pytest.raises(InputError, match="--allow-load"):
+        run_experiment(experiment, config, Silent())
+
+
+def test_other_data_of_the_same_name_is_refused(files):
+    go(files, "flat")
+    np.save(files / "base.npy", np.load(files / "base.npy")[::-1])
+    (files / "truth.ivecs").unlink()
+    with pytest.raises(InputError, match="another data set called 'small'"):
+        experiment = Experiment(
+            dataset=[{"base": f"{files}/base.npy", "queries": f"{files}/queries.npy", "metric": "l2", "name": "small"}],
+            engine=[{"spec": "flat"}],
+            k=[5],
+        )
+        config = BenchRunConfig(experiment=files / "none", output=files / "results", allow_load=1e9)
+        run_experiment(experiment, config, Silent())
