@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from goldpan.core.errors import FormatError, InputError, UnknownName
-from goldpan.core.records import Metric
 from goldpan.formats.atomic import replace_folder
+from goldpan.formats.joined import JoinedReader
 from goldpan.formats.mapped import ArrayReader, MappedReader
 from goldpan.formats.npy import DTYPES as NPY_DTYPES
 from goldpan.formats.npy import open_npy, write_npy
@@ -35,10 +35,6 @@ from goldpan.formats.protocol import (
     Columns,
     VectorFormat,
     VectorShape,
-    check_ids,
-    check_span,
-    rows_per_block,
-    spans,
 )
 
 if TYPE_CHECKING:
@@ -51,89 +47,43 @@ PART_ROWS = 1_000_000  # what clip-retrieval writes
 _METADATA_GROUP_ROWS = 1 << 16
 
 
-class LaionReader:
+class LaionReader(JoinedReader):
     """A `VectorReader` over the parts of one folder.
 
     Raises:
         FormatError: no parts, parts of different width or dtype, or metadata that do not match their part.
     """
 
-    metric: Metric | None = None
-
     def __init__(self, address: Address) -> None:
-        self.path = address.path
         key = _key(address)
-        self._parts = _open_parts(address.path / key, key)
-        self._starts = np.cumsum([0, *(part.n for part in self._parts.values())])
-        self._metadata = self._open_metadata()
-        first = next(iter(self._parts.values()))
-        self.n = int(self._starts[-1])
-        self.dim = first.dim
-        self.dtype = first.dtype
+        parts = _open_parts(address.path / key, key)
+        super().__init__(address.path, list(parts.values()))
+        self._metadata = _open_metadata(address.path, parts)
         names = [file.schema_arrow.names for file in self._metadata]
-        self.columns: tuple[str, ...] = tuple(names[0]) if names else ()
+        self.columns = tuple(names[0]) if names else ()
 
-    def _open_metadata(self) -> list[pq.ParquetFile]:
-        """Open the Parquet part of every .npy part; none at all is fine."""
-        paths = _numbered(self.path / "metadata", "metadata", ".parquet")
-        files = []
-        for number, part in self._parts.items() if paths else ():
-            if number not in paths:
-                raise FormatError(self.path, f"metadata_{number}.parquet is missing; {part.path.name} is there.")
-            file = open_parquet(paths[number])
-            if file.metadata.num_rows != part.n:
-                problem = f"{file.metadata.num_rows} rows; {part.path.name} has {part.n}."
-                raise FormatError(paths[number], problem)
-            files.append(file)
-        return files
-
-    def read(self, start: int, stop: int) -> NDArray[Any]:
-        """Return rows start to stop: a view within one part, a copy across parts."""
-        check_span(self, start, stop)
-        return self._join([part.read(first, last) for part, first, last in self._within(start, stop)])
-
-    def _within(self, start: int, stop: int) -> Iterator[tuple[Part, int, int]]:
-        """Yield the parts that hold any of rows start to stop, each with the span of its own rows."""
-        for part, first in zip(self._parts.values(), self._starts.tolist(), strict=False):
-            if first < stop and start < first + part.n:
-                yield part, max(0, start - first), min(part.n, stop - first)
-
-    def _join(self, pieces: list[NDArray[Any]]) -> NDArray[Any]:
-        if len(pieces) == 1:
-            return pieces[0]
-        return np.concatenate(pieces) if pieces else np.empty((0, self.dim), self.dtype)
-
-    def take(self, ids: ArrayLike) -> NDArray[Any]:
-        """Return a copy of the rows numbered `ids`."""
-        wanted = check_ids(self, ids)
-        found = np.empty((len(wanted), self.dim), self.dtype)
-        for part, first in zip(self._parts.values(), self._starts.tolist(), strict=False):
-            here = np.flatnonzero((wanted >= first) & (wanted < first + part.n))
-            found[here] = part.take(wanted[here] - first)
-        return found
-
-    def blocks(self, rows: int | None = None) -> Iterator[NDArray[Any]]:
-        """Pass over all rows, across parts."""
-        for start, stop in spans(self.n, rows_per_block(self, rows)):
-            yield self._join([part.load(first, last) for part, first, last in self._within(start, stop)])
-
-    def metadata(self, rows: int | None = None) -> Iterator[pa.Table]:
-        """Pass over the metadata in the same steps as `blocks`."""
+    def metadata_tables(self, rows: int) -> Iterator[pa.Table]:
+        """Pass over the Parquet parts, at most `rows` rows at a time."""
         import pyarrow as pa
 
-        step = rows_per_block(self, rows)
-        held: list[pa.Table] = []
-        held_rows = 0
         for file in self._metadata:
-            for batch in file.iter_batches(step):
-                held.append(pa.Table.from_batches([batch]))
-                held_rows += len(batch)
-                if held_rows >= step:
-                    table = pa.concat_tables(held)
-                    yield table.slice(0, step)
-                    held, held_rows = [table.slice(step)], held_rows - step
-        if held_rows:
-            yield pa.concat_tables(held)
+            for batch in file.iter_batches(rows):
+                yield pa.Table.from_batches([batch])
+
+
+def _open_metadata(folder: Path, parts: dict[int, Part]) -> list[pq.ParquetFile]:
+    """Open the Parquet part of every .npy part; none at all is fine."""
+    paths = _numbered(folder / "metadata", "metadata", ".parquet")
+    files = []
+    for number, part in parts.items() if paths else ():
+        if number not in paths:
+            raise FormatError(folder, f"metadata_{number}.parquet is missing; {part.path.name} is there.")
+        file = open_parquet(paths[number])
+        if file.metadata.num_rows != part.n:
+            problem = f"{file.metadata.num_rows} rows; {part.path.name} has {part.n}."
+            raise FormatError(paths[number], problem)
+        files.append(file)
+    return files
 
 
 def _key(address: Address) -> str:
@@ -156,11 +106,6 @@ def _open_parts(folder: Path, stem: str) -> dict[int, Part]:
     parts = {number: open_npy(Address(path)) for number, path in _numbered(folder, stem, ".npy").items()}
     if not parts:
         raise FormatError(folder, f"it holds no part {stem}_0.npy.")
-    first = next(iter(parts.values()))
-    for part in parts.values():
-        if (part.dim, part.dtype) != (first.dim, first.dtype):
-            problem = f"{part.dim} values of {part.dtype} a row; {first.path.name} has {first.dim} of {first.dtype}."
-            raise FormatError(part.path, problem)
     return parts
 
 
