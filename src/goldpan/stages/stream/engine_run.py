@@ -1,0 +1,103 @@
+"""One engine of a stream: played unless its results are there, then scored from what it wrote."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from goldpan.core.records import Ids
+from goldpan.formats.atomic import replace_file, replace_folder
+from goldpan.formats.runbook import Runbook
+from goldpan.stages.stream.config import StreamConfig
+from goldpan.stages.stream.gold import Gold, Moment
+from goldpan.stages.stream.launch import launch
+from goldpan.stages.stream.play import ROWS, Row
+from goldpan.stages.stream.score import score_searches
+from goldpan.stages.stream.summary import summarize
+
+RESULT = "result.json"
+_FAULTS_SHOWN = 20
+# What a finished run does not depend on: where files lie (`stream` stands for what is in them), limits it kept.
+NOT_PLAYED = {
+    *("engine", "output", "runbook", "dataset", "queries", "metric", "size", "order", "truth", "truth_k", "entry"),
+    *("rebuild", "time_limit", "memory_limit_mb"),
+}
+
+
+def slug(engine: str) -> str:
+    """Return an engine's spec as the name of a folder."""
+    return re.sub(r"[^A-Za-z0-9.=_]+", "-", engine).strip("-")
+
+
+def run_key(config: StreamConfig, engine: str, rebuilt: bool, stream: str) -> str:
+    """Hash what the results of an engine depend on; `stream` stands for runbook and vectors."""
+    settings = config.model_dump(mode="json", exclude=NOT_PLAYED)
+    return hashlib.sha256(json.dumps([settings, engine, rebuilt, stream], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_done(folder: Path, key: str) -> dict[str, Any] | None:
+    """Return the results in an engine's folder, if they are complete and of this key."""
+    path = folder / RESULT
+    if not path.is_file():
+        return None
+    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return found if found.get("key") == key and found.get("status") == "done" else None
+
+
+def play_engine(folder: Path, config: StreamConfig, engine: str, runbook: Runbook, key: str) -> dict[str, Any]:
+    """Play an engine; its folder appears whole, with rows and answers, however it ended.
+
+    Returns:
+        ``engine``, ``key``, ``status``, ``error``, ``rows`` not yet scored ...
+    """
+    with replace_folder(folder) as work:
+        result = {"engine": engine, "key": key, "error": None} | launch(work, config, engine, runbook.dataset)
+        lines = (work / ROWS).read_text("utf-8").splitlines() if (work / ROWS).is_file() else []
+        result["rows"] = [json.loads(line) for line in lines]
+        (work / RESULT).write_text(json.dumps(result), "utf-8")
+    return result
+
+
+def score_engine(
+    result: dict[str, Any], folder: Path, runbook: Runbook, gold: Gold, moments: Mapping[int, Moment], k: int
+) -> dict[str, Any]:
+    """Return the results of an engine with recall in its rows, a summary, and what the audit says."""
+    answers = read_answers(folder, result["rows"])
+    scored, faults = score_searches(answers, runbook, gold, moments, k)
+    rows: list[Row] = [
+        row | scored.get(row["step"], {}) if row["operation"] == "search" else row for row in result["rows"]
+    ]
+    for row in rows:
+        if row.get("still_found"):
+            faults.append(
+                f"step {row['step']}: {row['still_found']} answers right after the delete name deleted points"
+            )
+    shown = faults[:_FAULTS_SHOWN] + ([f"... and {len(faults) - _FAULTS_SHOWN} more"] if faults[_FAULTS_SHOWN:] else [])
+    summary = summarize(rows, len(runbook.search_steps))
+    return result | {"summary": summary, "faults": shown, "rows": rows}
+
+
+def read_answers(folder: Path, rows: list[Row]) -> dict[int, Ids]:
+    """Return the answers of every search that an engine finished."""
+    steps = [row["step"] for row in rows if row["operation"] == "search"]
+    return {step: np.load(folder / f"step{step}.npy", allow_pickle=False) for step in steps}
+
+
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """Write results as JSON; NaN, which JSON does not have, is null."""
+    with replace_file(path) as temporary:
+        temporary.write_text(json.dumps(_plain(record), indent=1, allow_nan=False) + "\n", "utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,214 @@
+"""The exact truth of every search of a stream: computed once, kept as step<N>.gt<K>, or taken from a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from goldpan.core.errors import FormatError, InputError
+from goldpan.core.progress import Progress
+from goldpan.core.records import Ids, Neighbors
+from goldpan.formats.atomic import replace_file
+from goldpan.formats.runbook import Delete, Insert, Replace, Runbook, Search, Step
+from goldpan.formats.step_truth import check_steps, read_step_truth, step_truths, write_step_truth
+from goldpan.formats.truth import Truth
+from goldpan.search.exact import exact_search
+from goldpan.search.merge import BucketedTruth
+from goldpan.stages.stream.data import Data, Rows
+from goldpan.stages.stream.live import Live
+
+_RECORD = "truth.json"
+_SLACK = 1e-3  # by how much a distance of a given truth may differ from ours, relative: others compute in float32
+
+
+class Moment(NamedTuple):
+    """What is true at one search.
+
+    Attributes:
+        step: its number, from 1.
+        live: ``(runbook.rows,)`` bool, which tags are live.
+        drift: Euclidean distance from the mean of the live points to that of the first insert.
+        drift_relative: that, over the root mean square distance of the first points to their mean.
+    """
+
+    step: int
+    live: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    drift: float
+    drift_relative: float
+
+
+def moments(runbook: Runbook, data: Data) -> Iterator[Moment]:
+    """Play a stream on paper and tell of each search; the sum of the live points is kept up to date in float64."""
+    state = Live(runbook)
+    total, first, spread = np.zeros(1), np.zeros(1), 0.0
+    for number, step in enumerate(runbook.steps, 1):
+        if isinstance(step, Search):
+            live = state.row_of >= 0
+            drift = float(np.linalg.norm(total / max(1, live.sum()) - first)) if live.any() else float("nan")
+            yield Moment(number, live, drift, drift / spread if spread else float("nan"))
+            continue
+        before = state.row_of.copy()
+        change = state.apply(step)
+        added, removed = (data.wide(data.base.take(rows)) for rows in (change.rows, before[change.removed]))
+        total = total + added.sum(axis=0) - removed.sum(axis=0)
+        if number == 1:
+            first = added.mean(axis=0)
+            spread = float(np.sqrt(((added - first) ** 2).sum(axis=1).mean()))
+
+
+class Gold:
+    """Truths by step, as stored: distances are those of big-ann files, float32, squared for L2.
+
+    Args:
+        folder: where they lie.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def at(self, step: int) -> Truth:
+        """Return the truth of a search: tags of the nearest live points, best first, -1 where there are fewer."""
+        return read_step_truth(self.folder, step)
+
+
+def compute_gold(
+    folder: Path, runbook: Runbook, data: Data, k: int, key: str, progress: Progress, workers: int | None = None
+) -> Gold:
+    """Compute what is missing of the truth of a stream.
+
+    Args:
+        folder: where it goes, one file a search; what is there under the same key is kept.
+        runbook: the stream.
+        data: its vectors.
+        k: neighbors a query.
+        key: what the truth depends on.
+        progress: told in searches.
+        workers: threads.
+
+    Raises:
+        InputError: the folder holds the truth of something else.
+    """
+    record = folder / _RECORD
+    if record.is_file() and json.loads(record.read_text("utf-8")).get("key") != key:
+        raise InputError(f"{folder} holds the truth of another stream; name another output folder.")
+    with replace_file(record) as temporary:
+        about = {"key": key, "runbook": runbook.dataset, "metric": str(data.metric), "k": k}
+        temporary.write_text(json.dumps(about, indent=2) + "\n", "utf-8")
+    there = step_truths(folder)
+    progress.start("truth of each search", len(runbook.search_steps))
+    source = _Scan(runbook, data, k, workers) if _doubles(runbook) else _Lists(runbook, data, k, workers)
+    for number, step in enumerate(runbook.steps, 1):
+        source.apply(step)
+        if not isinstance(step, Search):
+            continue
+        if number not in there:
+            found = source.current()
+            write_step_truth(folder, number, found.ids, found.scores, metric=data.metric)
+        progress.advance()
+    progress.finish()
+    return Gold(folder)
+
+
+class _Source(Protocol):
+    """The exact k nearest live points of every query, as tags, ties by lower tag; -1 where there are fewer."""
+
+    def apply(self, step: Step) -> None:
+        """Take a step."""
+
+    def current(self) -> Neighbors:
+        """Return the answers now."""
+
+
+class _Lists:
+    """From lists of buckets, found once: a step costs a merge."""
+
+    def __init__(self, runbook: Runbook, data: Data, k: int, workers: int | None) -> None:
+        base = Rows(data.base, np.arange(runbook.rows))
+        self._truth = BucketedTruth(base, data.queries, k, data.metric, workers=workers)
+
+    def apply(self, step: Step) -> None:
+        match step:
+            case Insert(start, end):
+                self._truth.insert(range(start, end))
+            case Delete(start, end):
+                self._truth.delete(range(start, end))
+            case Replace(tags_start, tags_end, ids_start, ids_end):
+                self._truth.replace(range(tags_start, tags_end), range(ids_start, ids_end))
+
+    def current(self) -> Neighbors:
+        return self._truth.current()
+
+
+class _Scan:
+    """From all live points anew: for streams in which two tags stand for one row."""
+
+    def __init__(self, runbook: Runbook, data: Data, k: int, workers: int | None) -> None:
+        self._state, self._data, self._k, self._workers = Live(runbook), data, k, workers
+
+    def apply(self, step: Step) -> None:
+        self._state.apply(step)
+
+    def current(self) -> Neighbors:
+        tags: Ids = self._state.tags
+        shape = (len(self._data.queries), self._k)
+        ids, scores = np.full(shape, -1, np.int64), np.full(shape, np.nan)
+        if len(tags):
+            base = self._data.base.take(self._state.row_of[tags])
+            k = min(self._k, len(tags))
+            found = exact_search(base, self._data.queries, k, self._data.metric, workers=self._workers).neighbors
+            ids[:, :k], scores[:, :k] = tags[found.ids], found.scores
+        return Neighbors(ids, scores)
+
+
+def _doubles(runbook: Runbook) -> bool:
+    """Tell whether a row is ever live under two tags, which a replace can bring about."""
+    state = Live(runbook)
+    for step in runbook.steps:
+        change = state.apply(step)
+        if len(change.added) and np.bincount(state.row_of[state.row_of >= 0]).max() > 1:
+            return True
+    return False
+
+
+def given_gold(folder: Path, runbook: Runbook, data: Data, k: int) -> Gold:
+    """Take the truth of a folder, after a look at each file.
+
+    Raises:
+        InputError: it is not as deep as k, or there is no folder.
+        FormatError: a search has none, it names a dead tag, has another number of queries, or its first distances are
+            not those of these vectors.
+    """
+    files, state = check_steps(folder, runbook), Live(runbook)
+    for number, step in enumerate(runbook.steps, 1):
+        state.apply(step)
+        if not isinstance(step, Search):
+            continue
+        truth, path = read_step_truth(folder, number, data.metric), files[number]
+        if truth.distances is None or len(truth.ids) != len(data.queries):
+            raise FormatError(path, f"it needs distances, and answers to {len(data.queries)} queries.")
+        if truth.ids.shape[1] < k:
+            raise InputError(
+                f"{path} is {truth.ids.shape[1]} neighbors deep; ask for --k {truth.ids.shape[1]} at most."
+            )
+        named = truth.ids[truth.ids >= 0]
+        if named.size and (named.max() >= len(state.row_of) or (state.row_of[named] < 0).any()):
+            raise FormatError(path, "it names a tag that is not live at that step: it belongs to another runbook.")
+        _check_distances(path, truth, state, data)
+    return Gold(folder)
+
+
+def _check_distances(path: Path, truth: Truth, state: Live, data: Data) -> None:
+    """Look that the nearest neighbor of the first query is as far as the file says."""
+    if truth.distances is None or truth.ids[0, 0] < 0:
+        return
+    row = data.base.take(state.row_of[truth.ids[0, :1]])
+    own = exact_search(row, data.queries[:1], 1, data.metric).neighbors.scores[0, 0]
+    if not np.isclose(own, truth.distances[0, 0], rtol=_SLACK, atol=_SLACK):
+        problem = (
+            f"its first distance is {truth.distances[0, 0]:.6g}; these vectors are {own:.6g} apart ({data.metric})."
+        )
+        raise FormatError(path, f"{problem} Is it the truth of another dataset, or of another order?")

@@ -1,0 +1,186 @@
+"""Play a runbook against engines: truth first, then each engine in a process of its own, then the scores."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+from goldpan import __version__
+from goldpan.core.errors import InputError, Reason, UnknownName
+from goldpan.core.progress import Progress, Silent
+from goldpan.core.records import Report
+from goldpan.formats.runbook import Runbook, read_runbook
+from goldpan.stages.stage import make_config
+from goldpan.stages.stream.config import StreamConfig
+from goldpan.stages.stream.data import Data, load_data
+from goldpan.stages.stream.engine_run import (
+    NOT_PLAYED,
+    play_engine,
+    read_done,
+    run_key,
+    score_engine,
+    slug,
+    write_record,
+)
+from goldpan.stages.stream.gold import Gold, compute_gold, given_gold, moments
+from goldpan.stages.stream.picture import draw_stream
+from goldpan.stages.stream.play import check_engine
+
+RECORD = "stream.json"
+PICTURE = "stream.svg"
+
+
+def run(config: StreamConfig, progress: Progress | None = None) -> Report:
+    """Play a runbook of inserts, deletes, replaces and searches against index engines, and score every search.
+
+    The truth of every search is exact. An engine plays in a process of its own; one that fails, dies or exceeds a limit
+    is a row of the results with the searches it finished. Engines that are done are not played again.
+
+    Raises:
+        InputError: the dataset, an engine or a setting cannot be used, or the output holds another stream.
+        FormatError: the runbook makes no sense, or a given truth belongs to another.
+    """
+    started = time.perf_counter()
+    progress = progress or Silent()
+    data = load_data(config)
+    runbook = _read(config, data)
+    stream = hashlib.sha256(repr((runbook.steps, data.digest())).encode()).hexdigest()[:16]
+    record = _start(config, runbook, data, stream)
+    known = _known(config.output / RECORD, record)
+    rebuilt = {engine: check_engine(config, engine, runbook, data) for engine in config.engine}
+    gold = _gold(config, runbook, data, stream, progress)
+    told = {moment.step: moment for moment in moments(runbook, data)}
+    done = 0
+    progress.start("engines", len(config.engine))
+    for engine in config.engine:
+        folder, key = config.output / "engines" / slug(engine), run_key(config, engine, rebuilt[engine], stream)
+        result = read_done(folder, key)
+        done += result is not None
+        result = result or play_engine(folder, config, engine, runbook, key)
+        known[engine] = score_engine(result, folder, runbook, gold, told, config.k) | {"rebuilt": rebuilt[engine]}
+        record["engines"] = list(known.values())
+        write_record(config.output / RECORD, record)
+        progress.advance(failed=int(result["status"] != "done"))
+    progress.finish()
+    draw_stream(config.output / PICTURE, record)
+    return _report(config, [known[engine] for engine in config.engine], done, time.perf_counter() - started)
+
+
+def bench_stream(**fields: Any) -> Report:
+    """Play a runbook; the fields are those of `StreamConfig`.
+
+    Example:
+        ``goldpan.bench_stream(runbook="runbook.yaml", dataset="random-xs", engine=["hnswlib"], output="results")``
+    """
+    return run(make_config(StreamConfig, fields))
+
+
+def _read(config: StreamConfig, data: Data) -> Runbook:
+    """Read the runbook of the entry asked for, else of the dataset's name, else the only one."""
+    if config.entry is not None:
+        return read_runbook(config.runbook, config.entry, n=data.base.n)
+    try:
+        return read_runbook(config.runbook, data.name, n=data.base.n)
+    except UnknownName:
+        return read_runbook(config.runbook, n=data.base.n)
+
+
+def _start(config: StreamConfig, runbook: Runbook, data: Data, stream: str) -> dict[str, Any]:
+    """Return the record of a stream without engines."""
+    if len({slug(engine) for engine in config.engine}) < len(config.engine):
+        raise InputError("Two engines would have the same folder of results; play them into two outputs.")
+    if not runbook.search_steps:
+        raise InputError(f"{config.runbook} never searches; there is nothing to score.")
+    if config.output.exists() and not config.output.is_dir():
+        raise InputError(f"{config.output} is a file; name a folder.")
+    return {
+        "goldpan": __version__,
+        "stream": stream,
+        "runbook": {
+            "file": config.runbook.name,
+            "dataset": runbook.dataset,
+            "steps": len(runbook.steps),
+            "searches": len(runbook.search_steps),
+            "max_pts": runbook.max_pts,
+        },
+        "dataset": {
+            "name": data.name,
+            "rows": data.base.n,
+            "dim": data.base.dim,
+            "queries": len(data.queries),
+            "metric": str(data.metric),
+            "order": data.order.name if data.order else None,
+        },
+        "settings": config.model_dump(mode="json", exclude=NOT_PLAYED),
+        "machine": {
+            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "system": platform.platform(),
+            "python": platform.python_version(),
+        },
+        "engines": [],
+    }
+
+
+def _gold(config: StreamConfig, runbook: Runbook, data: Data, stream: str, progress: Progress) -> Gold:
+    if config.truth is not None:
+        return given_gold(config.truth, runbook, data, config.k)
+    key = f"{stream}-{config.truth_k}"
+    return compute_gold(config.output / "truth", runbook, data, config.truth_k, key, progress, config.threads)
+
+
+def _known(path: Path, record: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the engines of an earlier run of the same stream with the same settings, which stay in the results.
+
+    Raises:
+        InputError: the folder holds another stream, or other settings.
+    """
+    if not path.is_file():
+        return {}
+    old = json.loads(path.read_text("utf-8"))
+    if old.get("stream") != record["stream"]:
+        raise InputError(f"{path.parent} holds the results of another stream; name another output folder.")
+    for name, value in record["settings"].items():
+        if old["settings"].get(name) != value:
+            before = old["settings"].get(name)
+            raise InputError(f"{path.parent} was made with {name} {before}, not {value}; name another output folder.")
+    return {entry["engine"]: entry for entry in old["engines"]}
+
+
+def _report(config: StreamConfig, engines: list[dict[str, Any]], done: int, seconds: float) -> Report:
+    failed = sum(entry["status"] != "done" for entry in engines)
+    return Report(
+        "bench stream",
+        rows_in=len(engines),
+        rows_out=len(engines) - failed,
+        already_done=done,
+        failures={Reason.ENGINE_FAILED.value: failed} if failed else {},
+        seconds=seconds,
+        outputs={entry["engine"]: _line(entry) for entry in engines}
+        | {str(config.output / RECORD): "every step of every engine", str(config.output / PICTURE): "the curves"},
+        details={"engines": [{name: entry[name] for name in entry if name != "key"} for entry in engines]},
+    )
+
+
+def _line(entry: dict[str, Any]) -> str:
+    """Say how an engine did."""
+    summary = entry["summary"]
+    if entry["status"] != "done":
+        return f"{entry['status']} after {summary['searches']} searches: {entry['error']}"
+    parts = [
+        f"score {summary['score']:.4f} (last {summary['recall_last']:.4f})",
+        f"{summary['qps']:,.0f} queries/s",
+        f"p99 {summary['p99_ms']:.2f} ms",
+    ]
+    parts += [
+        f"{summary[f'{name}s_per_second']:,.0f} {name}s/s"
+        for name in ("insert", "delete", "replace")
+        if summary[f"{name}s_per_second"]
+    ]
+    parts += [f"{summary['rebuild_seconds']:.1f} s rebuilding"] if entry["rebuilt"] else []
+    parts += [f"{len(entry['faults'])} FAULTS, the first: {entry['faults'][0]}"] if entry["faults"] else []
+    return ", ".join(parts)

@@ -1,0 +1,118 @@
+"""How good the recorded answers of a stream are, step by step, and what is suspicious about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from goldpan.core.records import Ids
+from goldpan.formats.runbook import Runbook
+from goldpan.formats.truth import Truth
+from goldpan.metrics.audit import audit_answers
+from goldpan.metrics.recall import strict_recall, tie_aware_recall
+from goldpan.stages.stream.gold import Gold, Moment
+
+_TIE = 1e-6  # of a stored distance, absolute: the rule of big-ann-benchmarks
+_SAME = 0.99  # share of questions with a new truth that may keep their old answer before it is suspicious
+_CLOSE = 1e-9
+
+Row = dict[str, Any]
+
+
+def recall_of(answers: Ids, truth: Truth, k: int) -> Row:
+    """Return the mean recall of one search, with credit for ties and without, and where its worst tenth ends."""
+    assert truth.distances is not None  # noqa: S101  a truth of a stream has them
+    tied = tie_aware_recall(answers, truth.ids, truth.distances, k, tolerance=_TIE)
+    strict = strict_recall(answers, truth.ids, k)
+    return {
+        "recall": float(tied.mean()),
+        "recall_strict": float(strict.mean()),
+        "recall_p10": float(np.percentile(tied, 10)),
+    }
+
+
+def stream_score(recalls: Sequence[float]) -> float:
+    """Return big-ann's score: the mean over the search steps, each with the weight of one."""
+    return float(np.mean(recalls)) if len(recalls) else float("nan")
+
+
+def score_searches(
+    answers: Mapping[int, Ids], runbook: Runbook, gold: Gold, moments: Mapping[int, Moment], k: int
+) -> tuple[dict[int, Row], list[str]]:
+    """Score every search that was answered.
+
+    Args:
+        answers: of each step that was answered, ``(n_queries, k)`` tags, -1 where there is none.
+        runbook: the stream.
+        gold: its truth.
+        moments: what was live at each search.
+        k: how many neighbors count.
+
+    Returns:
+        Recall, drift and counts of wrong ids by step, and what the audit says.
+    """
+    rows: dict[int, Row] = {}
+    faults: list[str] = []
+    last: tuple[int, Ids, Ids] | None = None
+    for step in sorted(answers):
+        found, truth, moment = answers[step], gold.at(step), moments[step]
+        inside = (found >= 0) & (found < runbook.rows)
+        dead = int((inside & ~moment.live[np.where(inside, found, 0)]).sum())
+        rows[step] = recall_of(found, truth, k) | {
+            "dead_answers": dead,
+            "missing_answers": int((found[:, : min(k, int(moment.live.sum()))] < 0).sum()),
+            "drift": moment.drift,
+            "drift_relative": moment.drift_relative,
+        }
+        seen = audit_answers(found, runbook.rows, truth=truth.ids[:, :k], live=moment.live)
+        faults += [f"step {step}: {fault.detail}" for fault in seen]
+        if last is not None:
+            faults += audit_pair(last[0], step, last[1], found, last[2], truth.ids[:, :k])
+        last = step, found, truth.ids[:, :k]
+    return rows, faults
+
+
+def audit_pair(first: int, second: int, before: Ids, now: Ids, truth_before: Ids, truth_now: Ids) -> list[str]:
+    """Look for answers that stay while the truth moves on: a cache, or updates that are ignored.
+
+    Args:
+        first: the earlier search.
+        second: the later one.
+        before: ``(n_queries, k)`` answers of the earlier.
+        now: answers of the later.
+        truth_before: ``(n_queries, k)`` true tags at the earlier.
+        truth_now: true tags at the later.
+    """
+    moved = (np.sort(truth_before, axis=1) != np.sort(truth_now, axis=1)).any(axis=1)
+    if not moved.any():
+        return []
+    same = (np.sort(before, axis=1) == np.sort(now, axis=1)).all(axis=1)
+    share = float(same[moved].mean())
+    if share < _SAME:
+        return []
+    return [
+        f"steps {first} and {second}: {share:.0%} of the {int(moved.sum())} queries whose truth changed have the same "
+        "answers; they were cached, or updates are ignored"
+    ]
+
+
+def audit_recalls(recorded: Mapping[int, float], computed: Mapping[int, float]) -> list[str]:
+    """Compare recalls that someone recorded with those of the recorded answers.
+
+    Until March 2024 the scorer of big-ann-benchmarks repeated the recall of the first search for all later ones.
+
+    Args:
+        recorded: recall by step, as recorded.
+        computed: recall by step, as `score_searches` has it.
+    """
+    steps = sorted(set(recorded) & set(computed))
+    wrong = [step for step in steps if abs(recorded[step] - computed[step]) > _CLOSE]
+    if not wrong:
+        return []
+    first = recorded[steps[0]]
+    if all(abs(recorded[step] - first) <= _CLOSE for step in steps):
+        return [f"the recall of step {steps[0]}, {first:.4f}, is recorded for all {len(steps)} searches: it was cached"]
+    listed = ", ".join(f"step {step} {recorded[step]:.4f} for {computed[step]:.4f}" for step in wrong[:5])
+    return [f"recorded recalls are not those of the answers: {listed}"]
