@@ -11,7 +11,7 @@ import pytest
 
 import goldpan
 from goldpan.formats.sums import write_sums
-from goldpan.stages.verify.leakage import hash_rows
+from goldpan.search.duplicates import hash_rows
 from goldpan.store.workspace import Workspace
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from goldpan.core.records import Metric
 from goldpan.formats.protocol import VectorReader
+from goldpan.search.duplicates import hash_rows
 from goldpan.stages.verify.finding import Finding, Part, Verdict
 
 _IDENTITIES = ("id", "sha256")
@@ -27,19 +28,6 @@ def fingerprints(vectors: VectorReader) -> Fingerprints:
     hashes = np.concatenate([np.empty(0, np.uint64), *(hash_rows(block) for block in vectors.blocks())])
     rows = np.argsort(hashes, kind="stable")
     return Fingerprints(hashes[rows], rows)
-
-
-def hash_rows(block: NDArray[Any]) -> NDArray[np.uint64]:
-    """Return one 64-bit hash a row; equal rows (0.0 and -0.0 are equal) have equal hashes."""
-    block = block + 0 if block.dtype.kind == "f" else block  # turns -0.0 into 0.0
-    flat = np.ascontiguousarray(block).view(np.uint8).reshape(len(block), -1)
-    padded = np.zeros((len(block), -(-flat.shape[1] // 8) * 8), np.uint8)
-    padded[:, : flat.shape[1]] = flat
-    words = padded.view(np.uint64)
-    odd = np.random.default_rng(0).integers(0, 1 << 63, words.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    mixed = (words ^ (words >> np.uint64(29))) * odd
-    total: NDArray[np.uint64] = (mixed ^ (mixed >> np.uint64(32))).sum(axis=1, dtype=np.uint64)
-    return total
 
 
 def check_duplicates(part: Part, prints: Fingerprints) -> Iterator[Finding]:
