@@ -51,9 +51,33 @@ def test_the_file_beside_it_tells_how_it_was_made(tmp_path, files):
     assert record["tie_rule"] == "lower id first"
     assert record["ties_at_k"] == 0
     assert 0 < record["gap_after_k"]["min"] < record["gap_after_k"]["median"]
-    assert record["survivors"]["max"] < 50
+    assert 7 <= record["survivors"]["mean"] <= record["survivors"]["max"] < 50
+    assert record["fallback"] == 0
+    assert record["queries_per_second"] > 0
+    assert record["row_pairs_per_second"] == pytest.approx(800 * record["queries_per_second"], rel=0.01)
     for key, name in (("base", "base.fvecs"), ("queries_file", "queries.fvecs"), ("output", "t.ivecs")):
         assert record[key]["sha256"] == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+
+
+def test_hdf5_holds_the_proof_of_each_query(tmp_path, rows):
+    import h5py
+
+    base = np.concatenate([rows[:300], rows[:7], rows[:2]])  # 7 rows twice or more
+    np.save(tmp_path / "b.npy", base)
+    np.save(tmp_path / "q.npy", rows[:40])
+    report = truth(base=f"{tmp_path}/b.npy", queries=f"{tmp_path}/q.npy", metric="l2", k=1, output=tmp_path / "t.h5")
+    assert report.details["duplicates"] == {"groups": 7, "rows": 16, "largest": 3}
+    found = exact_search(base, rows[:40], 1, "l2")
+    with h5py.File(tmp_path / "t.h5") as file:
+        np.testing.assert_array_equal(file["gaps"][()], found.gaps)
+        np.testing.assert_array_equal(file["survivors"][()], found.survivors)
+        np.testing.assert_array_equal(np.flatnonzero(file["ties"][()]), np.arange(7))
+        np.testing.assert_array_equal(file["fallback"][()], found.survivors == len(base))
+        about = dict(file["knns"].attrs)
+    digest = hashlib.sha256((tmp_path / "b.npy").read_bytes()).hexdigest()
+    assert (about["metric"], about["certified"], about["ties_at_k"], about["base_sha256"]) == ("l2", 40, 7, digest)
+    assert about["duplicates_largest"] == 3
+    assert json.loads((tmp_path / "t.h5.json").read_text()).items() >= report.details.items()
 
 
 def test_ties_across_the_last_rank_are_counted(tmp_path):
@@ -139,25 +163,15 @@ def test_a_killed_run_goes_on_after_its_last_part(tmp_path, files, rows, monkeyp
 def test_parts_of_another_question_are_not_used(tmp_path, files, monkeypatch):
     monkeypatch.setattr(stage, "PART_QUERIES", 30)
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "write_truth", _fail_after_the_check())
+        patch.setattr(stage, "write_truth", _killed)
         with pytest.raises(KeyboardInterrupt):
             truth(**files, metric="ip", k=5, output=tmp_path / "t.ivecs")
     assert truth(**files, metric="l2", k=5, output=tmp_path / "t.ivecs").already_done == 0
     assert truth(**files, metric="ip", k=5, output=tmp_path / "t.ivecs").already_done == 100
 
 
-def _fail_after_the_check():
-    from goldpan.formats.truth import write_truth
-
-    calls = []
-
-    def write(*arguments, **options):
-        calls.append(arguments)
-        if len(calls) > 1:
-            raise KeyboardInterrupt
-        write_truth(*arguments, **options)
-
-    return write
+def _killed(*arguments, **options):
+    raise KeyboardInterrupt
 
 
 def test_what_cannot_be_asked(tmp_path, files, rows):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from goldpan.core.records import Neighbors
 from goldpan.formats.atomic import replace_file
+from goldpan.formats.sums import list_files
+from goldpan.formats.vectors import parse_address
 from goldpan.search.exact import ExactResult
 
 
@@ -50,6 +56,32 @@ class Parts:
 
     def _path(self, start: int) -> Path:
         return self._folder / f"{start:012d}.npz"
+
+
+def in_parts(n: int, step: int, parts: Parts, search: Callable[[range], ExactResult]) -> tuple[ExactResult, int]:
+    """Answer `n` queries, `step` at a time; return the answers, and how many of them were there already."""
+    found, resumed = [], 0
+    for start in range(0, n, step):
+        part = parts.load(start)
+        if part is None:
+            part = search(range(start, min(n, start + step)))
+            if n > step:
+                parts.save(start, part)
+        else:
+            resumed += len(part.survivors)
+        found.append(part)
+    return joined(found), resumed
+
+
+def key_of(settings: Any, inputs: Iterable[str | None]) -> str:
+    """Hash what answers depend on: settings, as JSON values, and size and time of the files."""
+    files = []
+    for address in filter(None, inputs):
+        path = parse_address(address).path.resolve()
+        for file in [path] if path.is_file() else [path / name for name in list_files(path)]:
+            status = file.stat()
+            files.append([str(file), status.st_size, status.st_mtime_ns])
+    return hashlib.sha256(json.dumps([settings, files]).encode()).hexdigest()[:12]
 
 
 def joined(parts: list[ExactResult]) -> ExactResult:

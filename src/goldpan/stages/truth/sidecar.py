@@ -1,27 +1,33 @@
-"""What a ground truth was made from, and how sure it is: the JSON beside it."""
+"""What a ground truth was made from, and how sure it is: the JSON beside it, and the same inside an HDF5 file."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from goldpan import __version__
 from goldpan.core.records import Metric
+from goldpan.formats.atomic import replace_file
 from goldpan.formats.protocol import Address
 from goldpan.formats.sums import list_files, sha256_file
+from goldpan.formats.vectors import parse_address
+from goldpan.search.duplicates import Duplicates
 from goldpan.search.exact import ExactResult
 
 TIE_RULE = "lower id first"
-ACCUMULATION = "float64, compensated (Dot2): each score is the true one rounded once"
+ACCUMULATION = "compensated float64 (Dot2): each score is the true one rounded once"
 
 
-def describe(found: ExactResult, metric: Metric) -> dict[str, Any]:
+def describe(found: ExactResult, metric: Metric, base_rows: int) -> dict[str, Any]:
     """Return metric, rules and proof of exact answers as JSON values.
 
     `certified` counts queries whose answer is proved to be that of float64 brute force: all, or the search fails.
+    `fallback` counts those among them for which no row could be ruled out, so that every one was scored in float64.
     """
     queries, k = found.neighbors.ids.shape
     gaps = found.gaps[np.isfinite(found.gaps)]
@@ -33,15 +39,71 @@ def describe(found: ExactResult, metric: Metric) -> dict[str, Any]:
         "scores": "whole numbers" if exact else ACCUMULATION,
         "tie_rule": TIE_RULE,
         "certified": queries,
+        "fallback": int(fallback(found, base_rows).sum()),
         "ties_at_k": int(found.ties.sum()),
         "gap_after_k": {
             name: float(np.quantile(gaps, q)) if len(gaps) else None
             for name, q in (("min", 0.0), ("p1", 0.01), ("median", 0.5))
         },
-        "survivors": {"median": float(np.median(found.survivors)), "max": int(found.survivors.max())},
+        "survivors": {
+            "mean": round(float(found.survivors.mean()), 3),
+            "median": float(np.median(found.survivors)),
+            "max": int(found.survivors.max()),
+        },
         "kernels": found.kernels,
         "goldpan": __version__,
     }
+
+
+def fallback(found: ExactResult, base_rows: int) -> NDArray[np.bool_]:
+    """Tell which queries had every row scored in float64, ``(n_queries,)``."""
+    return np.asarray(found.survivors >= base_rows, np.bool_)
+
+
+def speed(queries: int, base_rows: int, seconds: float) -> dict[str, Any]:
+    """Return how fast queries were answered; those that were there already do not count."""
+    rate = queries / seconds if seconds > 0 else 0.0
+    return {
+        "seconds": round(seconds, 3),
+        "queries_per_second": round(rate, 1),
+        "row_pairs_per_second": round(rate * base_rows),
+    }
+
+
+def columns(found: ExactResult, base_rows: int) -> dict[str, NDArray[Any]]:
+    """Return what is known of each query, as HDF5 holds it beside the ids."""
+    return {
+        "gaps": found.gaps,
+        "ties": found.ties,
+        "survivors": found.survivors,
+        "fallback": fallback(found, base_rows),
+    }
+
+
+def attributes(record: dict[str, Any]) -> dict[str, str | int]:
+    """Return a record as flat attributes: the value `sha256` in `base` is `base_sha256`."""
+    flat: dict[str, str | int] = {}
+    for name, value in record.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}_{key}": item for key, item in value.items() if item is not None}
+        else:
+            flat[name] = value
+    return flat
+
+
+def duplicate_groups(found: Duplicates) -> dict[str, int]:
+    """Return how many rows of the base are equal, as JSON values."""
+    return found._asdict()
+
+
+def write_sidecar(output: str | Path, record: dict[str, Any]) -> Path:
+    """Write a record, and the SHA-256 of the output, as JSON beside it; return the file."""
+    where = parse_address(output)
+    path = where.path.with_name(f"{where.path.name}.json")
+    text = json.dumps(record | {"output": fingerprint(where)}, indent=2) + "\n"
+    with replace_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
 
 
 def fingerprint(where: Address) -> dict[str, str]:
