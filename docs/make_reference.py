@@ -38,6 +38,8 @@ def commands() -> Iterator[tuple[str, Callable[..., Any]]]:
         if app is None:
             yield verb, getattr(module, verb)
             continue
+        if app.default_command is not None:
+            yield verb, app.default_command
         for name in sorted(app):
             if not name.startswith("-"):
                 yield f"{verb} {name}", app[name].default_command

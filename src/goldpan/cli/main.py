@@ -36,8 +36,9 @@ app = cyclopts.App(
     help_format="plaintext",
     suppress_keyboard_interrupt=False,
 )
+_GROUPS = ("acquire", "bench", "truth")  # verbs with commands below them
 for _verb, _help in VERBS.items():
-    app.command(f"goldpan.cli.{_verb}:{'app' if _verb in ('acquire', 'bench') else _verb}", name=_verb, help=_help)
+    app.command(f"goldpan.cli.{_verb}:{'app' if _verb in _GROUPS else _verb}", name=_verb, help=_help)
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2

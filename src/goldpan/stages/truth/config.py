@@ -34,17 +34,16 @@ class TruthConfig(Config):
             raise InputError("Name the queries, or hold rows of the base out with --hold-out N: one of the two.")
         return self
 
-    def metric_of(self, named: Metric | None) -> Metric:
-        """Return the metric asked for, else the one that the base's file names.
 
-        Raises:
-            InputError: neither says.
-            UnknownName: no metric has that name.
-        """
-        if self.metric is not None:
-            return parse_metric(self.metric)
-        if named is None:
-            raise InputError(
-                f"{self.base} does not name a metric; add --metric ip, cosine, l2, sqeuclidean or hamming."
-            )
-        return named
+def metric_of(asked: str | None, named: Metric | None, base: str) -> Metric:
+    """Return the metric asked for, else the one that the file of the base names.
+
+    Raises:
+        InputError: neither says.
+        UnknownName: no metric has that name.
+    """
+    if asked is not None:
+        return parse_metric(asked)
+    if named is None:
+        raise InputError(f"{base} does not name a metric; add --metric ip, cosine, l2, sqeuclidean or hamming.")
+    return named

@@ -17,7 +17,7 @@ from goldpan.search.duplicates import find_duplicates
 from goldpan.search.exact import ExactResult, exact_search
 from goldpan.search.readers import as_reader
 from goldpan.stages.stage import make_config
-from goldpan.stages.truth.config import TruthConfig
+from goldpan.stages.truth.config import TruthConfig, metric_of
 from goldpan.stages.truth.holdout import Sides, WithoutRows, hold_out
 from goldpan.stages.truth.output import check_inputs_stay, check_output
 from goldpan.stages.truth.parts import Parts, in_parts, key_of
@@ -25,7 +25,6 @@ from goldpan.stages.truth.sidecar import (
     attributes,
     columns,
     describe,
-    duplicate_groups,
     fingerprint,
     speed,
     write_sidecar,
@@ -47,7 +46,7 @@ def run(config: TruthConfig, progress: Progress | None = None) -> Report:
     started = time.perf_counter()
     where = parse_address(config.base)
     table = open_vectors(where)
-    metric = config.metric_of(table.metric)
+    metric = metric_of(config.metric, table.metric, config.base)
     sides = _sides(config, table)
     check_inputs_stay(config.output, (config.base, config.queries))
     check_output(config.output, table.n - 1)
@@ -127,7 +126,7 @@ def _in_table(sides: Sides, found: ExactResult) -> ExactResult:
 def _inputs(config: TruthConfig, sides: Sides) -> dict[str, Any]:
     """Return what the answers were made from: files, their SHA-256, and rows of the base that repeat."""
     base = fingerprint(parse_address(config.base)) | {"rows": sides.base.n, "dim": sides.base.dim}
-    record: dict[str, Any] = {"base": base, "duplicates": duplicate_groups(find_duplicates(sides.base))}
+    record: dict[str, Any] = {"base": base, "duplicates": find_duplicates(sides.base)._asdict()}
     if sides.query_rows is not None:
         count = len(sides.query_rows)
         return record | {"queries_held_out": {"rows": _rows_held(config).name, "count": count, "seed": config.seed}}

@@ -16,7 +16,6 @@ from goldpan.formats.atomic import replace_file
 from goldpan.formats.protocol import Address
 from goldpan.formats.sums import list_files, sha256_file
 from goldpan.formats.vectors import parse_address
-from goldpan.search.duplicates import Duplicates
 from goldpan.search.exact import ExactResult
 
 TIE_RULE = "lower id first"
@@ -89,11 +88,6 @@ def attributes(record: dict[str, Any]) -> dict[str, str | int]:
         else:
             flat[name] = value
     return flat
-
-
-def duplicate_groups(found: Duplicates) -> dict[str, int]:
-    """Return how many rows of the base are equal, as JSON values."""
-    return found._asdict()
 
 
 def write_sidecar(output: str | Path, record: dict[str, Any]) -> Path:
