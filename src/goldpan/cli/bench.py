@@ -7,11 +7,13 @@ from typing import Any
 
 from cyclopts import App
 
+from goldpan.cli.bench_stream import runbook, stream
 from goldpan.cli.show import Show, write_json
-from goldpan.cli.verb import DEFAULT_SHOW, SHOW, config_from, shaped, stage_command
+from goldpan.cli.verb import DEFAULT_SHOW, SHOW, config_command, config_from, shaped, stage_command
 from goldpan.stages.bench.run import STAGE
 from goldpan.stages.experiment.config import BenchRunConfig
 from goldpan.stages.experiment.run import run as run_experiment
+from goldpan.web.bench import BenchReportConfig, report
 
 app = App(name="bench", help="Make vector-search benchmarks, run index engines on them, report what came out.")
 app.command(stage_command(STAGE, short={"encoder": "-e", "output": "-o"}), name="make")
@@ -36,3 +38,6 @@ def _run(*values: Any, show: Show = DEFAULT_SHOW, **fields: Any) -> int:
 app.command(
     shaped(_run, BenchRunConfig, ["experiment"], {"output": "-o"}, last=[SHOW], doc=run_experiment.__doc__), name="run"
 )
+app.command(config_command(BenchReportConfig, report, "results", short={"output": "-o"}), name="report")
+app.command(stream, name="stream")
+app.command(runbook, name="runbook")

@@ -147,6 +147,14 @@ def read_experiment(path: Path) -> Experiment:
 
 
 def settings_of(engine: EngineConfig, ladder: dict[str, tuple[float, ...]]) -> tuple[Setting, ...]:
-    """Return the search settings to try: the sweep, else the engine's ladder, else its defaults alone."""
+    """Return the search settings to try: the sweep, else the engine's ladder, else its defaults alone.
+
+    Raises:
+        InputError: the sweep names a parameter that the ladder does not have.
+    """
+    unknown = set(engine.sweep or ()) - set(ladder)
+    if unknown:
+        known = ", ".join(ladder) or "none"
+        raise InputError(f"{engine.label} has no search parameter {min(unknown)!r} to sweep; it has: {known}.")
     axes = ladder if engine.sweep is None else engine.sweep
     return tuple(dict(zip(axes, values, strict=True)) for values in product(*axes.values()))

@@ -43,7 +43,11 @@ class Lane:
         self.died = False
 
     def plan(self) -> None:
-        """Find out which settings there are; a failure is written down."""
+        """Find out which settings there are; a failure is written down.
+
+        Raises:
+            InputError: the sweep names a parameter that the engine does not have.
+        """
         if not self.alive:
             return
         try:

@@ -275,21 +275,25 @@ class Summary:
 
     def failures(self) -> Table:
         """Return what could not be measured, or cannot be trusted, and why."""
-        columns: tuple[str, ...] = ("data", "engine", "threads", "what", "status", "reason", "last words")
+        columns = ("data", "engine", "threads", "status", "reason", "times", "where", "last words")
         table = Table("failures", "Failures", columns)
         for (dataset, engine, threads), row in self.builds.items():
             if row["status"] != "ok":
-                table.rows.append(
-                    (dataset, engine, threads, "build", row["status"], row["reason"], row.get("stderr", ""))
-                )
+                reason = (row["status"], row["reason"], 1, "build", row.get("stderr", ""))
+                table.rows.append((dataset, engine, threads, *reason))
+        alike: dict[tuple[Cell, ...], list[Record]] = {}
         for row in self.rows:
             if row["status"] != "ok":
-                what = f"{row['setting']}, k = {row['k']}, {row['mode']}, round {row['round']}"
-                place = (row["dataset"], row["engine"], row["threads"])
-                table.rows.append((*place, what, row["status"], row["reason"], row.get("stderr", "")))
+                alike.setdefault(tuple(row[name] for name in _ALIKE), []).append(row)
+        for what, rows in alike.items():
+            first = rows[0]
+            where = f"{first['setting']}, k = {first['k']}, {first['mode']}, round {first['round']}"
+            where += f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+            table.rows.append((*what, len(rows), where, first.get("stderr", "")))
         return table
 
 
+_ALIKE = ("dataset", "engine", "threads", "status", "reason")
 _SIZES = ("memory_bytes", "disk_bytes", "peak_bytes")
 
 

@@ -12,6 +12,8 @@ from typing import Any
 Cell = str | int | float | None
 _NONE = "–"  # noqa: RUF001  a dash that is no minus
 
+_WIDEST = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -58,8 +60,8 @@ class Table:
         return text.getvalue()
 
     def text(self) -> str:
-        """Return the table in columns, for a terminal."""
-        lines = [list(self.columns), *self.shown()]
+        """Return the table in columns, for a terminal; long cells are cut."""
+        lines = [list(self.columns), *([_cut(cell) for cell in row] for row in self.shown())]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
         right = self.numeric()
         return "".join(_line(line, widths, right) for line in lines)
@@ -77,6 +79,11 @@ def shown(cell: Cell) -> str:
         digits = 0 if cell == 0 else max(0, 3 - math.floor(math.log10(abs(cell))))
         return f"{cell:,.{min(digits, 6)}f}"
     return f"{cell:,}" if isinstance(cell, int) else cell
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _WIDEST else line[: _WIDEST - 3] + "..."
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
