@@ -13,6 +13,7 @@ import pytest
 from goldpan.core.errors import FormatError, InputError
 from goldpan.core.progress import Silent
 from goldpan.core.records import Metric
+from goldpan.formats.results_streaming import read_streaming_result
 from goldpan.formats.runbook import Delete, Insert, Replace, Runbook, Search, read_runbook, write_runbook
 from goldpan.formats.step_truth import read_step_truth
 from goldpan.stages.stream.config import StreamConfig
@@ -197,6 +198,16 @@ class TestRuns:
         assert (small["output"] / "engines/flat/result.json").stat().st_mtime_ns == made
         assert [entry["engine"] for entry in record(small)["engines"]] == ["flat", "faiss:IVF4,Flat@nprobe=4"]
         assert record(small)["engines"][1]["summary"]["score"] == 1
+
+    def test_the_answers_are_kept_as_big_ann_keeps_them(self, small: dict[str, Any]) -> None:
+        engine = "faiss:IVF4,Flat@nprobe=4"
+        bench_stream(**small | {"engine": (engine,)})
+        (path,) = (small["output"] / "neurips23/streaming/runbook.yaml/base/5/faiss").glob("*.hdf5")
+        found = read_streaming_result(path)
+        assert (found.algo, found.name, found.distance) == ("faiss", engine, "euclidean")
+        assert list(found.steps) == [2, 4, 6, 8, 10]
+        for step, answers in found.steps.items():
+            np.testing.assert_array_equal(answers, read_step_truth(small["output"] / "truth", step).ids[:, :5])
 
     def test_another_stream_does_not_get_into_the_folder(self, small: dict[str, Any]) -> None:
         bench_stream(**small)

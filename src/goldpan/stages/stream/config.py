@@ -67,6 +67,7 @@ class RunbookConfig(Config):
     n: int | None = Field(None, description="Rows of the base; those of --base or --labels if unset.", ge=2)
     name: str = Field("goldpan", description="Name of the dataset in the runbook.", min_length=1)
     base: str | None = Field(None, description="Base vectors to cluster: a file, or random-xs (clustered, replace).")
+    metric: str | None = Field(None, description="hamming where the base is packed bits and its file does not say so.")
     labels: str | None = Field(None, description="Class of each row: .txt, .npy or .parquet:COLUMN (class-drift).")
     seed: int | None = Field(None, description="Seed of all that is drawn.", ge=0, lt=2**32)
     rounds: int | None = Field(None, description="iid: 30 rounds; clustered: 5.", ge=1)

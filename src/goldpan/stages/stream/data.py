@@ -15,6 +15,7 @@ from goldpan.formats.release import MANIFEST, read_manifest
 from goldpan.formats.vectors import format_name, open_vectors, parse_address
 from goldpan.stages.stream.config import StreamConfig
 
+ORDER_SUFFIX = ".order.npy"
 _SAMPLE_ROWS = 1024
 
 
@@ -135,7 +136,7 @@ def _made(config: StreamConfig) -> tuple[str, Any, Any, Metric]:
 
 
 def _order_file(config: StreamConfig) -> Path | None:
-    beside = config.runbook.with_suffix(".order.npy")
+    beside = config.runbook.with_suffix(ORDER_SUFFIX)
     return config.order or (beside if beside.is_file() else None)
 
 
@@ -150,4 +151,4 @@ def _read_order(path: Path, n: int) -> Ids:
         )
     if order.min() < 0 or order.max() >= n or len(np.unique(order)) < len(order):
         raise FormatError(path, f"its numbers must be different rows of the base, 0 to {n - 1}.")
-    return order.astype(np.int64)
+    return np.asarray(order, np.int64)

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from goldpan.core.records import Ids
+from goldpan.core.records import Ids, Metric
 from goldpan.formats.atomic import replace_file, replace_folder
+from goldpan.formats.results_streaming import StreamingResult, streaming_result_path, write_streaming_result
 from goldpan.formats.runbook import Runbook
+from goldpan.search.engines.spec import parse_spec
 from goldpan.stages.stream.config import StreamConfig
 from goldpan.stages.stream.gold import Gold, Moment
 from goldpan.stages.stream.launch import launch
@@ -23,6 +25,7 @@ from goldpan.stages.stream.summary import summarize
 
 RESULT = "result.json"
 _FAULTS_SHOWN = 20
+_DISTANCES = {Metric.L2: "euclidean", Metric.COSINE: "angular"}  # big-ann's words
 # What a finished run does not depend on: where files lie (`stream` stands for what is in them), limits it kept.
 NOT_PLAYED = {
     *("engine", "output", "runbook", "dataset", "queries", "metric", "size", "order", "truth", "truth_k", "entry"),
@@ -81,6 +84,33 @@ def score_engine(
     shown = faults[:_FAULTS_SHOWN] + ([f"... and {len(faults) - _FAULTS_SHOWN} more"] if faults[_FAULTS_SHOWN:] else [])
     summary = summarize(rows, len(runbook.search_steps))
     return result | {"summary": summary, "faults": shown, "rows": rows}
+
+
+def write_bigann(
+    root: Path, config: StreamConfig, result: dict[str, Any], folder: Path, runbook: Runbook, metric: Metric
+) -> Path | None:
+    """Write the answers as big-ann's streaming track keeps them; return the file, None where nothing was answered."""
+    answers = read_answers(folder, result["rows"])
+    if not answers:
+        return None
+    spec = parse_spec(result["engine"])
+    arguments = [spec.name, *(f"{name}={value}" for name, value in spec.options.items())]
+    path = streaming_result_path(root, config.runbook, runbook.dataset, config.k, spec.kind, arguments)
+    searches = [row for row in result["rows"] if row["operation"] == "search"]
+    write_streaming_result(
+        path,
+        StreamingResult(
+            algo=spec.kind,
+            name=result["engine"],
+            dataset=runbook.dataset,
+            distance=_DISTANCES.get(metric, str(metric)),
+            steps=answers,
+            build_time=next((row["seconds"] for row in result["rows"] if row.get("built")), None),
+            index_size=searches[-1]["index_mb"] * 1024,
+            search_times=tuple(row["seconds"] for row in searches),
+        ),
+    )
+    return path
 
 
 def read_answers(folder: Path, rows: list[Row]) -> dict[int, Ids]:

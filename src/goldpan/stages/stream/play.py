@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ _LOOKS, _LOOK_EVERY_S = 5, 0.02  # how often, and when, a point that is not foun
 _EQUAL_NORMS = 1e-3
 
 Row = dict[str, Any]
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -56,6 +57,7 @@ class Player:
     def __init__(self, config: StreamConfig, spec: str, runbook: Runbook, data: Data, folder: Path) -> None:
         self._config, self._spec, self._runbook, self._data, self._folder = config, spec, runbook, data, folder
         self._state = Live(runbook)
+        self._held_before = held_mib()
         self._index: Index = self._open()
         self._rebuilds = lacks(self._index.traits, runbook) is not None
         self._built = False
@@ -67,9 +69,14 @@ class Player:
         with (self._folder / ROWS).open("w", encoding="utf-8") as file:
             for number, step in enumerate(self._runbook.steps, 1):
                 for row in self._take(number, step):
-                    memory = {"memory_mb": held_mib(), "index_mb": self._index.memory_bytes() / MIB}
-                    file.write(json.dumps({"step": number} | row | memory) + "\n")
+                    file.write(json.dumps({"step": number} | row | self._memory()) + "\n")
                     file.flush()
+
+    def _memory(self) -> Row:
+        """Return what the process holds, what of it came since the engine was opened, and what the engine counts."""
+        held, before = held_mib(), self._held_before
+        added = None if held is None or before is None else max(0.0, held - before)
+        return {"memory_mb": held, "added_mb": added, "index_mb": self._index.memory_bytes() / MIB}
 
     def _take(self, number: int, step: Step) -> Iterator[Row]:
         if isinstance(step, Search):
@@ -95,14 +102,14 @@ class Player:
         if not self._built:
             self._built = True
             rows = self._data.base.take(change.rows)
-            _, seconds = timed(lambda: self._index.build(rows, change.added))
+            _, seconds = timed(self._index.build, rows, change.added)
             return self._row(step, change, [seconds]) | {"built": True}
         calls, during = [], []
         size = self._config.batch
         for start in range(0, max(len(change.removed), len(change.added)), size):
             part = slice(start, start + size)
             removed, added, rows = change.removed[part], change.added[part], self._data.base.take(change.rows[part])
-            _, seconds = timed(lambda removed=removed, added=added, rows=rows: self._hand_over(removed, added, rows))
+            _, seconds = timed(self._hand_over, removed, added, rows)
             calls.append(seconds)
             during += self._ask_singly(_DURING)
         return self._row(step, change, calls) | _percentiles(during, "during_")
@@ -124,12 +131,12 @@ class Player:
         row: Row = {"operation": "search", "rows": len(self._data.queries), "live": len(self._state.tags)}
         if self._rebuilds and not self._built:
             _, row["rebuild_seconds"] = timed(self._rebuild)
-        answers, taken = np.empty(0), []
+        taken = []
         for repeat in range(self._config.repeats):
-            found, seconds = timed(lambda: self._index.search(self._data.queries, self._config.k))
+            found, seconds = timed(self._index.search, self._data.queries, self._config.k)
             taken.append(seconds)
-            answers = answers if repeat else found.ids
-        np.save(self._folder / f"step{number}.npy", answers, allow_pickle=False)
+            if not repeat:
+                np.save(self._folder / f"step{number}.npy", found.ids, allow_pickle=False)
         single = _percentiles(self._ask_singly(min(self._config.latency_queries, len(self._data.queries))), "")
         median = float(np.median(taken))
         return row | {"seconds": median, "per_second": len(self._data.queries) / median} | single
@@ -146,7 +153,7 @@ class Player:
         for _ in range(count):
             query = self._data.queries[self._asked % len(self._data.queries)][None]
             self._asked += 1
-            taken.append(timed(lambda query=query: self._index.search(query, self._config.k))[1])
+            taken.append(timed(self._index.search, query, self._config.k)[1])
         return taken
 
     def _probe_added(self, change: Change) -> Row:
@@ -177,10 +184,10 @@ class Player:
         return open_index(self._spec, dim=data.base.dim, metric=data.metric, threads=config.threads, seed=config.seed)
 
 
-def timed(call: Callable[[], T]) -> tuple[T, float]:
+def timed(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T, float]:
     """Return what a call returns, and its seconds."""
     started = time.perf_counter()
-    found = call()
+    found = call(*args, **kwargs)
     return found, time.perf_counter() - started
 
 

@@ -25,6 +25,7 @@ from goldpan.stages.stream.engine_run import (
     run_key,
     score_engine,
     slug,
+    write_bigann,
     write_record,
 )
 from goldpan.stages.stream.gold import Gold, compute_gold, given_gold, moments
@@ -63,6 +64,7 @@ def run(config: StreamConfig, progress: Progress | None = None) -> Report:
         done += result is not None
         result = result or play_engine(folder, config, engine, runbook, key)
         known[engine] = score_engine(result, folder, runbook, gold, told, config.k) | {"rebuilt": rebuilt[engine]}
+        write_bigann(config.output, config, result, folder, runbook, data.metric)
         record["engines"] = list(known.values())
         write_record(config.output / RECORD, record)
         progress.advance(failed=int(result["status"] != "done"))

@@ -51,6 +51,7 @@ def summarize(rows: Sequence[Row], searches: int) -> Row:
         "dead_answers": sum(row["dead_answers"] for row in found),
         "still_found": sum(row.get("still_found", 0) for row in rows),
         "memory_mb": max((row["memory_mb"] or 0.0 for row in rows), default=None),
+        "added_mb": max((row["added_mb"] or 0.0 for row in rows), default=None),
         "index_mb": rows[-1]["index_mb"] if rows else None,
         "stream_seconds": sum(row["seconds"] + row.get("rebuild_seconds", 0.0) for row in rows),
     }

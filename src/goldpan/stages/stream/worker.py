@@ -12,7 +12,7 @@ from goldpan.formats.runbook import read_runbook
 from goldpan.stages.stage import make_config
 from goldpan.stages.stream.config import StreamConfig
 from goldpan.stages.stream.data import load_data
-from goldpan.stages.stream.memory import held_mib, peak_mib
+from goldpan.stages.stream.memory import peak_mib
 from goldpan.stages.stream.play import Player
 
 JOB = "job.json"
@@ -27,7 +27,6 @@ def main(folder: Path) -> None:
         config = make_config(StreamConfig, job["config"])
         runbook = read_runbook(config.runbook, job["entry"])
         data = load_data(config)
-        outcome["start_mb"] = held_mib()
         Player(config, job["engine"], runbook, data, folder).play()
     except GoldpanError as error:
         outcome |= {"status": "failed", "error": str(error)}
