@@ -226,3 +226,59 @@ def test_equal_rows_hash_alike_and_others_do_not() -> None:
     assert hashes[0] == hashes[1] != hashes[2]
     bits = rng.integers(0, 256, (1000, 7), np.uint8)
     assert len(np.unique(hash_rows(bits))) == len(np.unique(bits, axis=0))
+
+
+@pytest.mark.parametrize("text", [b"no line of sha256sum\n", b"\xff\xfe\x00bin", b"0" * 64 + b"  ../outside\n"])
+def test_sums_that_are_none_are_a_finding(release: Path, text: bytes) -> None:
+    (release / "SHA256SUMS").write_bytes(text)
+    found = failed(release)
+    assert list(found) == ["files"]
+    assert "SHA256SUMS" in found["files"]
+
+
+@pytest.mark.parametrize("keep", [0, 100, -3])
+def test_damaged_metadata_are_a_finding(release: Path, keep: int) -> None:
+    path = release / "metadata" / "queries.parquet"
+    path.write_bytes(path.read_bytes()[:keep])
+    (release / "SHA256SUMS").unlink()
+    found = failed(release)
+    assert list(found) == ["queries metadata"]
+    assert "queries.parquet: no whole Parquet file" in found["queries metadata"]
+
+
+@pytest.mark.parametrize("layout", ["fbin", "ann-benchmarks", "sisap", "npy", "parquet"])
+def test_stored_distances_are_held_against_the_vectors(filled: Workspace, tmp_path: Path, layout: str) -> None:
+    out = tmp_path / "release"
+    goldpan.bench_make(filled, encoder="toy", output=out, queries=30, k=10, layout=layout, group_by="parent_id")
+    findings = {finding.check: finding for finding in goldpan.verify(out)}
+    assert findings["queries distances"].verdict == "ok"
+    assert "those of 30 sampled queries agree with float64" in findings["queries distances"].detail
+    (out / "SHA256SUMS").unlink()
+    spoil_a_distance(out, layout)
+    assert failed(out)["queries distances"].endswith("the first is query 4")
+
+
+def spoil_a_distance(release: Path, layout: str) -> None:
+    import h5py
+
+    if layout == "fbin":
+        with (release / "gtruth.ibin").open("r+b") as file:
+            file.seek(8 + 4 * 300 + 4 * (4 * 10 + 3))
+            file.write(np.float32(0.123).tobytes())
+    elif layout in ("ann-benchmarks", "sisap"):
+        key = "distances" if layout == "ann-benchmarks" else "dists"
+        for path in release.glob("*.h*5"):
+            with h5py.File(path, "r+") as file:
+                if key in file:
+                    file[key][4, 3] += 0.01
+    elif layout == "npy":
+        values = np.load(release / "gtruth_distances.npy")
+        values[4, 3] += 0.01
+        np.save(release / "gtruth_distances.npy", values)
+    else:
+        path = next(path for path in release.glob("*.parquet") if "distances" in pq.read_schema(path).names)
+        table = pq.read_table(path)
+        values = np.array(table["distances"].to_pylist())
+        values[4, 3] += 0.01
+        column = pa.array(values.tolist(), table.schema.field("distances").type)
+        pq.write_table(table.set_column(table.column_names.index("distances"), "distances", column), path)

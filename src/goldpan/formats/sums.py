@@ -88,8 +88,12 @@ def list_files(root: Path) -> list[str]:
 def _listed(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise InputError(f"There is no {path}.")
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise FormatError(path, "not UTF-8 text.", offset=error.start) from None
     listed = {}
-    for row, line in enumerate(path.read_text("utf-8").removesuffix("\n").split("\n")):
+    for row, line in enumerate(text.removesuffix("\n").split("\n")):
         found = _LINE.fullmatch(line)
         if found is None and line:
             raise FormatError(path, f"{line[:80]!r} is no line of sha256sum.", row=row)

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goldpan.core.arrays import bad_rows
-from goldpan.core.records import Metric
+from goldpan.core.records import Floats, Metric
 from goldpan.formats.protocol import VectorReader
 from goldpan.stages.verify.brute import brute_force
 from goldpan.stages.verify.finding import Finding, Part, Verdict
 
 _UNIT_TOLERANCE = 1e-4
 _TIE_TOLERANCE = 1e-6
+_DISTANCE_TOLERANCE = 1e-4  # files hold float32, some computed in float32
 
 
 def check_values(part: Part, *, normalized: bool) -> Iterator[Finding]:
@@ -88,6 +89,20 @@ def check_truth_sample(part: Part, base: VectorReader, metric: Metric, sample: i
         yield Finding(name, Verdict.FAILED, detail)
     else:
         yield Finding(name, Verdict.OK, f"{len(rows)} sampled queries agree with float64 brute force")
+    if part.distances is not None:
+        yield _check_distances(f"{part.name} distances", rows, part.distances[rows], found.given)
+
+
+def _check_distances(name: str, rows: NDArray[np.int64], stored: Floats, given: Floats) -> Finding:
+    """Hold the distances that a file has, in float32 or float64, against those recomputed for the same ids."""
+    scale = np.maximum(np.abs(given).max(axis=1), np.finfo(float).tiny)
+    errors = np.nan_to_num(np.abs(stored - given).max(axis=1) / scale, nan=np.inf)
+    wrong = rows[errors > _DISTANCE_TOLERANCE]
+    if len(wrong):
+        detail = f"{len(wrong)} of {len(rows)} sampled queries have other distances than their neighbors, the first is "
+        return Finding(name, Verdict.FAILED, f"{detail}query {wrong[0]}")
+    worst = f"agree with float64 to {errors.max(initial=0):.1g} of the largest"
+    return Finding(name, Verdict.OK, f"those of {len(rows)} sampled queries {worst}")
 
 
 def _same_up_to_ties(best: NDArray[np.float64], given: NDArray[np.float64]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from goldpan.core.records import Ids
+from goldpan.core.records import Floats, Ids
 from goldpan.formats.protocol import VectorReader
 
 
@@ -33,9 +33,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One set of a benchmark: its vectors, perhaps its truth, perhaps what identifies its rows."""
+    """One set of a benchmark: its vectors, perhaps its truth and distances, perhaps what identifies its rows."""
 
     name: str
     vectors: VectorReader
     truth: Ids | None = None
+    distances: Floats | None = None
     keys: dict[str, list[Any]] | None = None

@@ -14,6 +14,8 @@ from goldpan.core.errors import FormatError, InputError
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Metric, parse_metric
 from goldpan.formats.benchmark import CARD, read_benchmark
+from goldpan.formats.benchmark_record import Benchmark
+from goldpan.formats.protocol import VectorReader
 from goldpan.formats.release import MANIFEST, Manifest, read_manifest
 from goldpan.formats.sums import SUMS, SumsCheck, check_sums
 from goldpan.stages.stage import make_config
@@ -54,11 +56,9 @@ def run(config: VerifyConfig, progress: Progress | None = None) -> list[Finding]
 
 def _findings(config: VerifyConfig) -> Iterator[Finding]:
     folder = config.release
-    asked = None if config.metric is None else parse_metric(config.metric)
     manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else None
-    sums = check_sums(folder) if (folder / SUMS).is_file() else None
-    if sums is not None:
-        yield from _check_files(sums)
+    sums, findings = _read_sums(folder)
+    yield from findings
     if manifest is not None:
         yield from _check_named(folder, manifest, sums)
     try:
@@ -69,21 +69,12 @@ def _findings(config: VerifyConfig) -> Iterator[Finding]:
             raise  # it was never a benchmark
         yield Finding("files", Verdict.FAILED, str(error))
         return
-    promised = manifest.metric if manifest else None
-    metric = asked or promised or benchmark.metric
-    if metric is None:
-        raise InputError(f"{folder} does not name a metric; add --metric ip, cosine, l2, sqeuclidean or hamming.")
-    # The attribute of an HDF5 file is coarser (l2 and sqeuclidean are one there), so only the card is compared.
-    if promised and (folder / CARD).is_file() and benchmark.metric not in (None, promised):
-        detail = f"{MANIFEST} says {promised}, {CARD} says {benchmark.metric}"
-        yield Finding("metric", Verdict.FAILED, detail)
-    parts = [
-        Part("base", benchmark.base, keys=_keys(folder, manifest, "base")),
-        Part("queries", benchmark.queries, benchmark.truth.ids, _keys(folder, manifest, "queries")),
-    ]
-    if benchmark.learn is not None:
-        ids = benchmark.learn_truth.ids if benchmark.learn_truth is not None else None
-        parts.append(Part("learn", benchmark.learn, ids, _keys(folder, manifest, "learn")))
+    metric = _metric(config, manifest, benchmark.metric)
+    yield from _check_metric(folder, manifest, benchmark.metric)
+    if metric != benchmark.metric:
+        benchmark = read_benchmark(folder, metric)  # distances are values of the metric
+    parts, findings = _read_parts(folder, manifest, benchmark)
+    yield from findings
     yield from _check_headers(parts, manifest)
     for part in parts:
         yield from check_values(part, normalized=bool(manifest and manifest.normalized))
@@ -92,6 +83,55 @@ def _findings(config: VerifyConfig) -> Iterator[Finding]:
         sample = config.sample or max(10, int(_SAMPLE_WORK / max(1, benchmark.base.n * benchmark.base.dim)))
         yield from check_truth_shape(part, benchmark.base.n, manifest.k if manifest else None)
         yield from check_truth_sample(part, benchmark.base, metric, sample, config.seed)
+
+
+def _read_sums(folder: Path) -> tuple[SumsCheck | None, list[Finding]]:
+    """Compare the files with their sums, where there are any."""
+    if not (folder / SUMS).is_file():
+        return None, []
+    try:
+        sums = check_sums(folder)
+    except FormatError as error:
+        return None, [Finding("files", Verdict.FAILED, str(error))]
+    return sums, list(_check_files(sums))
+
+
+def _metric(config: VerifyConfig, manifest: Manifest | None, found: Metric | None) -> Metric:
+    asked = None if config.metric is None else parse_metric(config.metric)
+    metric = asked or (manifest.metric if manifest else None) or found
+    if metric is None:
+        problem = "does not name a metric; add --metric ip, cosine, l2, sqeuclidean or hamming."
+        raise InputError(f"{config.release} {problem}")
+    return metric
+
+
+def _check_metric(folder: Path, manifest: Manifest | None, found: Metric | None) -> Iterator[Finding]:
+    # The attribute of an HDF5 file is coarser (l2 and sqeuclidean are one there), so only the card is compared.
+    if manifest is not None and (folder / CARD).is_file() and found not in (None, manifest.metric):
+        yield Finding("metric", Verdict.FAILED, f"{MANIFEST} says {manifest.metric}, {CARD} says {found}")
+
+
+def _read_parts(
+    folder: Path, manifest: Manifest | None, benchmark: Benchmark[VectorReader]
+) -> tuple[list[Part], list[Finding]]:
+    """Return the sets of a benchmark with what is known of them, and which metadata could not be read."""
+    parts, findings = [], []
+    sets = {
+        "base": (benchmark.base, None),
+        "queries": (benchmark.queries, benchmark.truth),
+        "learn": (benchmark.learn, benchmark.learn_truth),
+    }
+    for name, (vectors, truth) in sets.items():
+        if vectors is None:
+            continue
+        keys = None
+        try:
+            keys = _keys(folder, manifest, name)
+        except FormatError as error:
+            findings.append(Finding(f"{name} metadata", Verdict.FAILED, str(error)))
+        ids, distances = truth if truth is not None else (None, None)
+        parts.append(Part(name, vectors, ids, distances, keys))
+    return parts, findings
 
 
 def _check_files(sums: SumsCheck) -> Iterator[Finding]:
@@ -146,6 +186,12 @@ def _check_apart(parts: list[Part], metric: Metric, manifest: Manifest | None) -
 
 
 def _keys(folder: Path, manifest: Manifest | None, name: str) -> dict[str, list[Any]] | None:
+    """Return what identifies the rows of a set.
+
+    Raises:
+        FormatError: the metadata are damaged.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     info = manifest.sets.get(name) if manifest else None
@@ -153,7 +199,10 @@ def _keys(folder: Path, manifest: Manifest | None, name: str) -> dict[str, list[
         return None
     wanted = {"id", "sha256", "parent_id", (manifest.split.get("group_by") if manifest else None)}
     path = folder / info.metadata
-    table = pq.read_table(path, columns=[column for column in pq.read_schema(path).names if column in wanted])
+    try:
+        table = pq.read_table(path, columns=[column for column in pq.read_schema(path).names if column in wanted])
+    except (pa.ArrowException, OSError) as error:
+        raise FormatError(path, f"no whole Parquet file ({str(error).splitlines()[0]}).") from None
     keys: dict[str, list[Any]] = table.to_pydict()
     return keys
 
