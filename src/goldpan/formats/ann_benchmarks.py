@@ -24,7 +24,7 @@ from goldpan.formats.truth_layouts import ANN_BENCHMARKS_TRUTH, hdf5_datasets
 from goldpan.formats.vectors import checked_blocks
 
 _FILE = "benchmark.hdf5"
-_DISTANCES = {
+DISTANCES = {
     Metric.L2: "euclidean",
     Metric.SQEUCLIDEAN: "euclidean",
     Metric.COSINE: "angular",
@@ -47,7 +47,7 @@ def write_file(path: Path, benchmark: Benchmark[VectorSource]) -> Path:
         "point_type": "bit" if bits else "float" if benchmark.base.dtype.kind == "f" else benchmark.base.dtype.name,
     }
     if benchmark.metric is not None:
-        attributes["distance"] = _DISTANCES[benchmark.metric]
+        attributes["distance"] = DISTANCES[benchmark.metric]
     write_hdf5(path, _datasets(benchmark, Stored.BITS if bits else Stored.AS_IS), attributes)
     return path
 

@@ -8,7 +8,10 @@ import pytest
 from goldpan.core.errors import InputError
 from goldpan.core.progress import Silent
 from goldpan.core.records import Report
-from goldpan.formats.hdf5_file import open_hdf5
+from goldpan.formats.results import read_ann_result, read_sisap_result
+from goldpan.formats.truth import read_truth
+from goldpan.metrics.recall import strict_recall
+from goldpan.stages.experiment.answers import read_recalls
 from goldpan.stages.experiment.config import BenchRunConfig, Experiment
 from goldpan.stages.experiment.run import run_experiment
 from goldpan.stages.experiment.store import Results
@@ -47,12 +50,22 @@ def test_engines_side_by_side(files):
     assert not any((results.folder / "indexes").rglob("*.npy"))
 
 
-def test_answers_are_kept_with_the_recall_of_each_query(files):
-    _, results = go(files, "faiss:IVF8,Flat", sweeps={"faiss:IVF8,Flat": {"nprobe": [1]}}, rounds=1)
-    (row,) = results.rows().values()
-    with open_hdf5(results.folder / row["answers"]) as file:
-        assert file["neighbors"].shape == file["distances"].shape == (40, 5)
-        assert np.mean(file["recalls"]) == pytest.approx(row["recall"])
+def test_answers_are_kept_as_others_read_them(files):
+    sweeps = {"faiss:IVF8,Flat": {"nprobe": [1]}}
+    _, results = go(files, "faiss:IVF8,Flat", sweeps=sweeps, modes=["batch", "single"], sisap_task="task1")
+    rows = [row for row in results.rows().values() if row["round"] == 0]
+    found = [read_ann_result(results.folder / row["answers"], metric="l2") for row in rows]
+    truth = read_truth(files / "truth.ivecs").ids
+    for row, result in zip(rows, found, strict=True):
+        assert (result.algo, result.dataset, result.distance) == ("faiss:IVF8,Flat", "small", "euclidean")
+        assert result.batch_mode is (row["mode"] == "batch")
+        recalls = strict_recall(result.ids, truth, 5)
+        np.testing.assert_array_equal(read_recalls(results.folder, row["answers"]), recalls)
+        assert recalls.mean() == pytest.approx(row["recall"]) == result.metrics["recall"]
+    (path,) = (results.folder / "sisap").rglob("*.h5")
+    sisap = read_sisap_result(path, metric="l2", queries=40)
+    np.testing.assert_array_equal(sisap.ids, found[0].ids)
+    assert (sisap.task, sisap.dataset) == ("task1", "small")
 
 
 def test_the_same_again_measures_nothing_and_more_is_added(files):

@@ -96,6 +96,9 @@ class Experiment(Config):
     build_timeout_s: float = Field(3600, description="A build that takes longer is a failure.", gt=0)
     search_timeout_s: float = Field(600, description="A pass over the queries that takes longer is a failure.", gt=0)
     memory_mb: int | None = Field(None, description="Memory an engine's process may take, in MiB.", ge=64)
+    sisap_task: str | None = Field(
+        None, description="Write the answers as results of this task of a SISAP challenge too (2025 and later)."
+    )
     seed: int = Field(1234, description="Seed of synthetic data, engines and bootstrap.", ge=0, lt=2**32)
 
     @field_validator("k")

@@ -35,11 +35,11 @@ class Lane:
         self._peer: Peer | None = None
         self._filled = False
         self._tasks: list[list[Task]] = []
-        self._done = {key for key, row in results.rows().items() if row["status"] == "ok" or not retry}
-        self._retired = {_series(key) for key in self._done if results.rows()[key]["status"] != "ok"}
+        rows = results.rows()
+        self._done = {key for key, row in rows.items() if row["status"] == "ok" or not retry}
+        self._retired = {_series(key) for key in self._done if rows[key]["status"] != "ok"}
         self._warm: set[tuple[str, ...]] = set()
-        build = results.builds().get((data.name, engine.label, experiment.threads), {"status": "ok"})
-        self.alive = retry or build["status"] == "ok"
+        self.alive = retry or self.build_record().get("status", "ok") == "ok"
         self.died = False
 
     def plan(self) -> None:
@@ -112,6 +112,10 @@ class Lane:
             record["reason"] = f"it cannot be saved: {failure.reason}"
         self._results.add("builds", record)
 
+    def build_record(self) -> Record:
+        """Return what is known of the index."""
+        return self._results.builds().get((self.data.name, self.engine.label, self.experiment.threads), {})
+
     def is_warm(self, key: Key) -> bool:
         """Tell whether a series was measured in this process before, and remember that it is now."""
         warm = _series(key) in self._warm
@@ -163,8 +167,9 @@ def _series(key: Key) -> tuple[str, ...]:
 
 
 def file_name(label: str) -> str:
-    """Return a name for a file: readable, and different for different labels."""
-    return re.sub(r"[^\w.=-]+", "_", label)[:60] + "-" + hashlib.sha256(label.encode()).hexdigest()[:6]
+    """Return a name for a file: the label where it can be one, else one that is readable and no other label's."""
+    plain = re.sub(r"[^\w.=-]+", "_", label).lstrip(".")[:60]
+    return label if plain == label else f"{plain}-{hashlib.sha256(label.encode()).hexdigest()[:6]}"
 
 
 def kept_indexes(results: Results, data: Data) -> Path:

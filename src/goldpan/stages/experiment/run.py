@@ -112,9 +112,9 @@ def _measured(lane: Lane, task: Task, progress: Progress) -> bool:
         )
         progress.advance(failed=1)
         return False
-    scored.row["answers"] = write_answers(lane, key, scored)
-    lane.finish(scored.row)
     good: bool = scored.row["status"] == "ok"
+    scored.row["answers"] = write_answers(lane, key, scored) if good else None
+    lane.finish(scored.row)
     progress.advance(int(good), int(not good))
     return good
 

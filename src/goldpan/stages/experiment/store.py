@@ -4,8 +4,9 @@
 ``datasets.jsonl``    one line a data set: sizes, metric, digest, where its truth comes from
 ``builds.jsonl``      one line an engine on a data set: time, sizes, peak memory; or why there is none
 ``rows.jsonl``        one line a (data set, engine, setting, k, mode, round)
-``answers/``          ids, distances and times, in the layout of ann-benchmarks' results; recall a query
-``sisap/``            the same answers as the SISAP challenges take them
+``answers/``          ids, distances and times, in the layout of ann-benchmarks' results; recall a query as Parquet
+``sisap/``            the same answers as the SISAP challenges take them, where a task is named
+``experiments/``      what was asked for, and on which machine
 ``truth/``            truths that were computed, by digest
 ``indexes/``          built indexes, while an experiment still needs them
 ====================  =================================================================================

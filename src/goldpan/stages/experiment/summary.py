@@ -9,8 +9,8 @@ import numpy as np
 
 from goldpan.core.errors import InputError, UnknownName
 from goldpan.core.records import Floats
-from goldpan.formats.hdf5_file import open_hdf5
 from goldpan.metrics.recall import bootstrap_interval
+from goldpan.stages.experiment.answers import read_recalls
 from goldpan.stages.experiment.statistics import Ratio, Series, best_at, front, paired_ratio, series_of
 from goldpan.stages.experiment.store import Record, Results
 from goldpan.stages.experiment.tables import Cell, Table
@@ -72,10 +72,9 @@ class Summary:
         ]
 
     def recalls_of(self, series: Series) -> Floats:
-        """Return the recall of each query, as its file of answers has it."""
+        """Return the recall of each query, as written when the series was measured first."""
         if series.answers not in self._recalls:
-            with open_hdf5(self.folder / series.answers) as file:
-                self._recalls[series.answers] = np.asarray(file["recalls"], np.float64)
+            self._recalls[series.answers] = read_recalls(self.folder, series.answers)
         return self._recalls[series.answers]
 
     def tables(self) -> list[Table]:
