@@ -38,7 +38,7 @@ def test_answers_are_rows_of_the_base(tmp_path: Path, name: str, parts: int) -> 
     order = np.random.default_rng(1).permutation(N) if "shuffle" in name else None
     root = folder(tmp_path, name, parts, order)
     assert is_vdbbench(root)
-    found = read_vdbbench(root, Metric.COSINE)
+    found = read_vdbbench(root, metric=Metric.COSINE)
     assert (found.base.n, found.base.dim, found.queries.n, found.metric) == (N, DIM, 2, Metric.COSINE)
     for query in range(2):
         np.testing.assert_array_equal(found.base.take(found.truth.ids[query]), VECTORS[ANSWERS[query]])
@@ -71,11 +71,11 @@ def test_filters(tmp_path: Path) -> None:
     np.testing.assert_array_equal(allowed_rows(root, "head_50p"), order >= 20)
     np.testing.assert_array_equal(allowed_rows(root, "tail_5p"), order >= 38)
     np.testing.assert_array_equal(allowed_rows(root, "labels_label_50p"), order % 4 != 0)
-    found = read_vdbbench(root, only="tail_5p")
+    found = read_vdbbench(root, "tail_5p")
     assert order[found.truth.ids].tolist() == [[38], [39]]
     for name in ("head_3p", "odd"):
         with pytest.raises(UnknownName, match="Known: head_50p, labels_label_50p, tail_5p"):
-            read_vdbbench(root, only=name)
+            read_vdbbench(root, name)
     with pytest.raises(UnknownName, match="filter 'odd'"):
         allowed_rows(root, "odd")
 

@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from goldpan.core.errors import FormatError
-from goldpan.core.records import Metric
+from goldpan.core.records import Floats, Metric
 from goldpan.formats.benchmark_record import Benchmark
 from goldpan.formats.hdf5 import Hdf5Reader
 from goldpan.formats.hdf5_file import Stored, dataset_names, open_hdf5
 from goldpan.formats.hdf5_write import Hdf5Dataset, write_hdf5
 from goldpan.formats.protocol import Address, VectorReader, VectorShape, VectorSource
+from goldpan.formats.result_file import read_table
 from goldpan.formats.truth import Truth, read_truth, truth_blocks
 from goldpan.formats.truth_layouts import ANN_BENCHMARKS_TRUTH, hdf5_datasets
 from goldpan.formats.vectors import checked_blocks
@@ -97,3 +98,19 @@ def _truth(path: Path, key: str, metric: Metric | None, bits: int) -> Truth:
     if bits == 1 or truth.distances is None:
         return truth
     return Truth(truth.ids, np.rint(truth.distances * bits))
+
+
+def read_mean_distances(path: str | Path) -> Floats | None:
+    """Return the mean distance of each query to the whole base, ``(n_queries,)``, where the file has it as VIBE does.
+
+    Divided by the distance to the k-th neighbor it is the relative contrast, by which VIBE tells hard queries from
+    easy ones.
+
+    Raises:
+        FormatError: no HDF5 file, or a table of another kind.
+    """
+    where = Path(path)
+    with open_hdf5(where) as file:
+        if "avg_distances" not in file:
+            return None
+        return read_table(where, file, "avg_distances", "f", 1).astype(np.float64)

@@ -148,7 +148,7 @@ def read_benchmark(path: str | Path, metric: str | Metric | None = None) -> Benc
     known = None if metric is None else parse_metric(metric)
     if ann_benchmarks.file_in(root).is_file():
         return ann_benchmarks.read_file(ann_benchmarks.file_in(root), known)
-    files = _named_files(root) if root.is_dir() else {}
+    files = named_files(root) if root.is_dir() else {}
     if (root / CARD).is_file():
         said, files = _read_card(root / CARD)
         known = known or said
@@ -191,8 +191,8 @@ def _read_truth(root: Path, files: dict[str, str], role: str, metric: Metric | N
     return Truth(truth.ids, np.array(distances.read(0, distances.n)))
 
 
-def _named_files(root: Path) -> dict[str, str]:
-    """Return the files of the first layout whose base, queries and truth are there, by role."""
+def named_files(root: Path) -> dict[str, str]:
+    """Return the files, by role, of the first layout whose base, queries and truth are there; none if no such."""
     for layout in _FILE_LAYOUTS.values():
         endings = {*layout.endings.values(), *([layout.bits] if layout.bits else [])}
         files = {

@@ -54,13 +54,13 @@ def filters(folder: Path) -> dict[str, Path]:
     return {name[1]: path for name, path in found if name}
 
 
-def read_vdbbench(folder: Path, metric: Metric | None = None, only: str | None = None) -> Benchmark[VectorReader]:
+def read_vdbbench(folder: Path, part: str | None = None, metric: Metric | None = None) -> Benchmark[VectorReader]:
     """Open a folder; vectors are opened, answers are read and become row numbers.
 
     Args:
         folder: where it is.
+        part: name of a filter, see `filters`; its answers are then the truth.
         metric: what "near" means, which no file says.
-        only: name of a filter, see `filters`; its answers are then the truth.
 
     Raises:
         UnknownName: no such filter.
@@ -70,9 +70,9 @@ def read_vdbbench(folder: Path, metric: Metric | None = None, only: str | None =
     base = _joined(folder, parts)
     queries = ParquetReader(Address(folder / "test.parquet"))
     known = filters(folder)
-    if only is not None and only not in known:
-        raise UnknownName("filter", only, known, f"({folder})")
-    path = folder / "neighbors.parquet" if only is None else known[only]
+    if part is not None and part not in known:
+        raise UnknownName("filter", part, known, f"({folder})")
+    path = folder / "neighbors.parquet" if part is None else known[part]
     rows = _rows(folder, base_ids(folder))
     truth = _in_order(path, read_truth(path, metric), queries.path)
     return Benchmark(base, queries, Truth(_places(path, truth.ids, rows), truth.distances), metric)
