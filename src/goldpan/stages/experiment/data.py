@@ -15,10 +15,10 @@ from goldpan.core.errors import InputError
 from goldpan.core.progress import Progress
 from goldpan.core.records import Floats, Ids, Metric, Neighbors, parse_metric
 from goldpan.formats.atomic import replace_file
-from goldpan.formats.benchmark import read_benchmark
+from goldpan.formats.benchmark_open import open_benchmark
 from goldpan.formats.release import MANIFEST, read_manifest
 from goldpan.formats.truth import Truth, read_truth
-from goldpan.formats.vectors import open_vectors
+from goldpan.formats.vectors import open_vectors, parse_address
 from goldpan.search.exact import exact_search
 from goldpan.search.readers import VectorReader, as_reader
 from goldpan.stages.experiment.config import DatasetConfig
@@ -122,8 +122,8 @@ def _parts(config: DatasetConfig, seed: int) -> _Parts:
         truth = read_truth(path / sets["queries"].truth) if sets["queries"].truth else None
         base, queries = (open_vectors(path / sets[name].vectors) for name in ("base", "queries"))
         return _Parts(base, queries, truth, metric or manifest.metric)
-    if path.exists():
-        files = read_benchmark(path, metric)
+    if parse_address(config.source).path.exists():
+        files = open_benchmark(config.source, metric)
         return _Parts(files.base, files.queries, files.truth, metric or files.metric)
     return _synthetic(config, metric, seed)
 
