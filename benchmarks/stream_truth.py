@@ -2,9 +2,10 @@
 
     python benchmarks/stream_truth.py --rows 20000 --dim 64 --queries 500 -k 10
 
-Every step deletes 1 % of the base from what is live and makes as many other rows live, at random, from 70 % on (the
-IID protocol of Aguerrebere et al., arXiv 2402.02044); `--order window` slides over the rows instead. Both ways answer
-every step, in turn, and must agree in every id and score. The first lists are timed too, as "setup".
+Every step deletes 1 % of the base from what is live, 70 % at first, and makes as many other rows live: at random (the
+IID protocol of Aguerrebere et al., arXiv 2402.02044), with `--order window` by sliding over the rows, with `--order
+drift` by sliding over 50 clusters, one after another, so that every step takes whole neighborhoods away. Both ways
+answer every step, in turn, and must agree in every id and score. The first lists are timed too, as "setup".
 """
 
 from __future__ import annotations
@@ -29,11 +30,15 @@ def main() -> None:
     parser.add_argument("--bucket-rows", type=int)
     parser.add_argument("--reserve", type=int)
     parser.add_argument("--metric", default="l2")
-    parser.add_argument("--order", choices=("iid", "window"), default="iid")
+    parser.add_argument("--order", choices=("iid", "window", "drift"), default="iid")
     args = parser.parse_args()
     rng = np.random.default_rng(args.seed)
     base = rng.standard_normal((args.rows, args.dim), dtype=np.float32)
     queries = rng.standard_normal((args.queries, args.dim), dtype=np.float32)
+    if args.order == "drift":
+        centers = 2 * rng.standard_normal((50, args.dim), dtype=np.float32)
+        base += centers[np.sort(rng.integers(0, 50, args.rows))]
+        queries += centers[rng.integers(0, 50, args.queries)]
     clock = time.perf_counter
     started = clock()
     truth = BucketedTruth(base, queries, args.k, args.metric, args.bucket_rows, args.reserve)
