@@ -146,7 +146,7 @@ class Faiss(Adapter):
     def _apply(self, name: str, value: float) -> None:
         faiss = _faiss()
         if name == "search_L":
-            self._index.nsg.search_L = int(value)
+            self._index.nsg.search_L = min(int(value), self._index.ntotal)  # it would look for more for ever
         elif not self._binary:
             faiss.ParameterSpace().set_index_parameter(self._index, name, value)
         elif name == "nprobe":

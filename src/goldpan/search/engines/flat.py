@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from goldpan.core.errors import InputError
+from goldpan.core.arrays import check_vectors
+from goldpan.core.errors import ArrayError, InputError
 from goldpan.core.records import Ids, Metric, Neighbors
+from goldpan.search.engines.labels import checked_ids
 from goldpan.search.engines.protocol import Traits
 from goldpan.search.engines.spec import EngineSpec
 from goldpan.search.exact import exact_search
@@ -36,22 +38,25 @@ class Flat:
     def build(self, base: VectorSource, ids: Ids | None = None) -> None:
         """Copy all rows."""
         reader = as_reader(base, "base")
-        self._rows = np.array(reader.read(0, reader.n))
-        self._ids = np.arange(reader.n) if ids is None else np.array(ids, np.int64)
-        self._sort()
+        if self.n:
+            raise InputError("flat holds rows already; add to it, or open another.")
+        self.add(reader.read(0, reader.n), np.arange(reader.n) if ids is None else ids)
 
     def add(self, rows: NDArray[Any], ids: Ids) -> None:
-        """Append rows."""
+        """Append copies of rows."""
+        rows, ids = self._checked(rows, "rows"), checked_ids(ids)
+        if len(rows) != len(ids):
+            raise ArrayError(f"{len(ids)} ids were given for {len(rows)} rows.")
         used = np.intersect1d(ids, self._ids)
         if len(used) or len(np.unique(ids)) < len(ids):
             raise InputError(f"id {used[0] if len(used) else 'of one row'} is in use; remove it first.")
-        self._rows = np.concatenate([self._rows.astype(rows.dtype) if self.n == 0 else self._rows, rows])
+        self._rows = np.concatenate([self._rows, rows]) if self.n else np.array(rows)
         self._ids = np.concatenate([self._ids, ids])
         self._sort()
 
     def remove(self, ids: Ids) -> None:
         """Drop rows."""
-        missing = np.setdiff1d(ids, self._ids)
+        missing = np.setdiff1d(checked_ids(ids), self._ids)
         if len(missing):
             raise InputError(f"id {missing[0]} is not in the index.")
         keep = ~np.isin(self._ids, ids)
@@ -64,6 +69,9 @@ class Flat:
         """Search exactly; there are no parameters."""
         if parameters:
             raise InputError(f"flat has no search parameter {next(iter(parameters))!r}.")
+        if k < 1:
+            raise InputError(f"k must be 1 or more, not {k}.")
+        queries = self._checked(queries, "queries")
         ids, scores = np.full((len(queries), k), -1), np.full((len(queries), k), np.nan)
         if self.n and len(queries):
             found = exact_search(self._rows, queries, min(k, self.n), self.metric, workers=self._threads).neighbors
@@ -83,6 +91,12 @@ class Flat:
     def memory_bytes(self) -> int:
         """Return the size of rows and ids."""
         return self._rows.nbytes + self._ids.nbytes
+
+    def _checked(self, rows: NDArray[Any], name: str) -> NDArray[Any]:
+        rows = check_vectors(rows, name=name, dim=self.dim)
+        if self.metric is Metric.HAMMING and rows.dtype != np.uint8:
+            raise ArrayError(f"hamming compares packed bits, uint8, not {rows.dtype}.")
+        return rows
 
     def _sort(self) -> None:
         """Keep ids ascending, so that ties go to the lower id."""

@@ -184,12 +184,9 @@ class RemoteIndex:
 
     def _shared(self, reader: VectorReader) -> dict[str, Any]:
         """Name the file of a mapped base, or write the base to one, block by block."""
-        array = reader.array if isinstance(reader, ArrayReader) else None
-        owner: Any = getattr(
-            array, "base", None
-        )  # a slice of a map is owned by an array, and knows not where it starts
-        if isinstance(array, np.memmap) and isinstance(owner, mmap.mmap) and array.flags.c_contiguous:
-            return _described(Path(array.filename), array, array.offset, mapped=True)
+        whole = _mapped_file(reader.array) if isinstance(reader, ArrayReader) else None
+        if whole is not None:
+            return _described(Path(whole.filename), whole, whole.offset, mapped=True)
         path = self._worker.folder / "base.raw"
         dtype, rows = np.dtype(reader.dtype), max(1, BLOCK_BYTES // (reader.dim * np.dtype(reader.dtype).itemsize))
         with path.open("wb") as file:
@@ -202,6 +199,15 @@ class RemoteIndex:
         array: NDArray[Any] = np.load(path, allow_pickle=False)
         path.unlink()
         return array
+
+
+def _mapped_file(array: NDArray[Any]) -> Any:
+    """Return the memory map that an array is all of; None where it is a part, which knows not where it starts."""
+    whole: Any = array if isinstance(array, np.memmap) else array.base
+    if not isinstance(whole, np.memmap) or not isinstance(getattr(whole, "base", None), mmap.mmap):
+        return None
+    same = whole.ctypes.data == array.ctypes.data and whole.shape == array.shape
+    return whole if same and whole.flags.c_contiguous and whole.dtype == array.dtype else None
 
 
 def _described(path: Path, array: NDArray[Any], offset: int, *, mapped: bool) -> dict[str, Any]:
