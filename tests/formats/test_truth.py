@@ -203,3 +203,16 @@ def test_hdf5_carries_values_of_each_query_and_what_is_said_of_the_ids(tmp_path)
     with h5py.File(path) as file:
         assert list(file["itest"]) == ["knns"]  # values of answers that are gone
         assert not file["itest/knns"].attrs
+
+
+def test_similarities_of_sisap_are_told_by_the_order_of_all_rows(tmp_path: Path) -> None:
+    similarities = np.full((9, 3), 0.5)
+    similarities[:6] = [0.9, 0.8, 0.7]  # the last three queries have copies only, whose order says nothing
+    with h5py.File(tmp_path / "gold.h5", "w") as file:
+        file["knns"], file["dists"] = np.ones((9, 3), np.int32), similarities.astype(np.float32)
+    blocks = list(open_truth(tmp_path / "gold.h5").distances(Metric.IP, rows=3))
+    np.testing.assert_allclose(np.concatenate(blocks), similarities, rtol=1e-6)
+    with h5py.File(tmp_path / "gold.h5", "w") as file:
+        file["knns"], file["dists"] = np.ones((9, 3), np.int32), (1 - similarities).astype(np.float32)
+    blocks = list(open_truth(tmp_path / "gold.h5").distances(Metric.COSINE, rows=3))
+    np.testing.assert_allclose(np.concatenate(blocks), similarities, rtol=1e-6)

@@ -26,7 +26,7 @@ from goldpan.formats.atomic import replace_file
 from goldpan.formats.hdf5_file import Stored, open_hdf5
 from goldpan.formats.hdf5_write import Hdf5Dataset, write_hdf5
 from goldpan.formats.protocol import VectorShape
-from goldpan.formats.truth_layouts import SISAP_TRUTH
+from goldpan.formats.truth_hdf5 import SISAP_TRUTH, descent
 
 _OLD, _NEW = ("data", "size"), ("dataset", "task")
 YEARS = {2023: _OLD, 2024: _OLD, 2025: _NEW, 2026: _NEW}
@@ -119,7 +119,11 @@ def read_sisap_result(
             side = " It lies on its side: write it by rows, one a query." if ids.shape[1] == queries else ""
             raise FormatError(where, f"knns is {ids.shape[0]} x {ids.shape[1]}; there are {queries} queries.{side}")
         distances = parts.read_distances(where, file, "dists", ids)
-        if distances is not None and metric is not None:
+        if (
+            distances is not None
+            and metric is not None
+            and not (parse_metric(metric).is_similarity and descent(distances) > 0)
+        ):
             distances = SISAP_TRUTH.from_stored(parse_metric(metric), distances)
         names = {name: parts.optional_text(file, name) for name in (*_OLD, *_NEW)}
         if names["data"] is None and names["dataset"] is None:

@@ -16,10 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 from goldpan.core.errors import ArrayError, FormatError, InputError, UnknownName
 from goldpan.core.records import Floats, Ids, Metric, parse_metric
 from goldpan.formats import truth_layouts as layouts
-from goldpan.formats.casts import cast_rows
 from goldpan.formats.hdf5_file import dataset_names, open_hdf5
 from goldpan.formats.protocol import Address, spans
+from goldpan.formats.truth_hdf5 import descent
 from goldpan.formats.truth_layouts import TruthBlocks, TruthFiles, TruthLayout
+from goldpan.formats.truth_record import stored_blocks
 from goldpan.formats.vectors import FORMATS, format_name, parse_address
 
 _WRITE_ROWS = 4096
@@ -87,9 +88,16 @@ class TruthReader:
 
     def distances(self, metric: Metric | None = None, rows: int | None = None) -> Iterator[Floats]:
         """Yield the distances of all queries, ``(rows, k)`` float64: what `metric` says, or what the file holds."""
+        plain = metric is None or (metric.is_similarity and self._descends())
         for stored in self._files.distances.blocks(rows) if self._files.distances else ():
             values = stored.astype(np.float64)
-            yield values if metric is None else self.layout.from_stored(metric, values)
+            yield values if plain or metric is None else self.layout.from_stored(metric, values)
+
+    def _descends(self) -> bool:
+        """Return whether the file holds similarities where its layout has distances, by the order of all its rows."""
+        if not self.layout.may_descend or self._files.distances is None:
+            return False
+        return sum(descent(stored) for stored in self._files.distances.blocks()) > 0
 
 
 def open_truth(address: str | Path | Address) -> TruthReader:
@@ -207,28 +215,15 @@ def truth_blocks(
         raise ArrayError(f"Distances have shape {values.shape}, ids {rows.shape}; they must be the same.")
     id_blocks = (rows[start:stop] for start, stop in spans(len(rows), _WRITE_ROWS))
     distance_blocks = None if values is None else (values[start:stop] for start, stop in spans(len(rows), _WRITE_ROWS))
-    return _stored(layout, len(rows), rows.shape[1], id_blocks, distance_blocks, metric)
+    return stored_blocks(layout, len(rows), rows.shape[1], id_blocks, distance_blocks, metric)
 
 
 def copy_truth(reader: TruthReader, address: str | Path | Address, metric: Metric | None, rows: int) -> TruthLayout:
     """Write what a reader holds to an address, `rows` queries in memory at a time; return the layout written."""
     where, layout = truth_target(address)
     distances = reader.distances(metric, rows) if reader.has_distances else None
-    layout.write(where, _stored(layout, reader.n, reader.k, reader.ids(rows), distances, metric))
+    layout.write(where, stored_blocks(layout, reader.n, reader.k, reader.ids(rows), distances, metric))
     return layout
-
-
-def _stored(
-    layout: TruthLayout,
-    n: int,
-    k: int,
-    ids: Iterator[NDArray[Any]],
-    distances: Iterator[NDArray[Any]] | None,
-    metric: Metric | None,
-) -> TruthBlocks:
-    if distances is None or layout.distance_dtype is None:
-        return TruthBlocks(n, k, _stored_ids(layout, ids), None)
-    return TruthBlocks(n, k, _stored_ids(layout, ids), _stored_distances(layout, distances, metric))
 
 
 def truth_target(address: str | Path | Address) -> tuple[Address, TruthLayout]:
@@ -251,31 +246,3 @@ def truth_target(address: str | Path | Address) -> tuple[Address, TruthLayout]:
 
 def _hdf5_layout(ids_key: str) -> TruthLayout:
     return layouts.SISAP_TRUTH if ids_key.rpartition("/")[2] == "knns" else layouts.ANN_BENCHMARKS_TRUTH
-
-
-def _stored_ids(layout: TruthLayout, blocks: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-    """Turn ids from 0 into what a layout stores.
-
-    Raises:
-        ArrayError: an id below -1, or one that does not fit the layout's type; the row is named.
-    """
-    first = 0
-    for block in blocks:
-        ids = block.astype(np.int64)
-        low = np.flatnonzero((ids < -1).any(axis=1))
-        if low.size:
-            raise ArrayError(f"Row {first + int(low[0])} holds an id below -1; ids count from 0.")
-        yield cast_rows(np.where(ids == -1, layout.missing, ids + layout.first_id), np.dtype(layout.id_dtype), first)
-        first += len(ids)
-
-
-def _stored_distances(
-    layout: TruthLayout, blocks: Iterator[NDArray[Any]], metric: Metric | None
-) -> Iterator[NDArray[Any]]:
-    """Turn values of `metric` into what a layout stores; without a metric only the type changes."""
-    first = 0
-    for block in blocks:
-        values = block.astype(np.float64)
-        stored = values if metric is None else layout.to_stored(metric, values)
-        yield cast_rows(stored, np.dtype(layout.distance_dtype), first)
-        first += len(values)

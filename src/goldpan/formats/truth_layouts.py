@@ -15,11 +15,8 @@ has descending similarities, which are told by their order), ann-benchmarks and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,70 +26,43 @@ from goldpan.core.records import Metric
 from goldpan.formats import bigann
 from goldpan.formats.arrow_rows import rows_as_lists
 from goldpan.formats.atomic import replace_file
-from goldpan.formats.hdf5 import Hdf5Reader
-from goldpan.formats.hdf5_file import dataset_names, open_hdf5
-from goldpan.formats.hdf5_write import Hdf5Dataset, write_hdf5
 from goldpan.formats.mapped import FileMap, MappedReader, row_dtype
 from goldpan.formats.npy import open_npy, write_npy
 from goldpan.formats.parquet import ParquetReader, TableFile
 from goldpan.formats.protocol import Address, VectorReader, VectorShape
+from goldpan.formats.truth_hdf5 import (
+    ANN_BENCHMARKS_TRUTH,
+    HDF5_COLUMNS,
+    HDF5_PAIRS,
+    SISAP_TRUTH,
+    hdf5_datasets,
+    hdf5_ids_key,
+)
+from goldpan.formats.truth_record import TruthBlocks, TruthFiles, TruthLayout, Values
 from goldpan.formats.xvecs import IVECS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Values = NDArray[np.float64]
+__all__ = [
+    "ANN_BENCHMARKS_TRUTH",
+    "BIGANN_TRUTH",
+    "HDF5_COLUMNS",
+    "HDF5_PAIRS",
+    "IVECS_TRUTH",
+    "NPY_TRUTH",
+    "PARQUET_TRUTH",
+    "SISAP_TRUTH",
+    "TruthBlocks",
+    "TruthFiles",
+    "TruthLayout",
+    "hdf5_datasets",
+    "hdf5_ids_key",
+]
+
 _INT32 = np.dtype(np.int32)
 _MISSING_UINT32 = 2**32 - 1
 _PARQUET_GROUP_ROWS = 1 << 16
-
-
-class TruthFiles(NamedTuple):
-    """An open truth as two tables: ids as stored and, where there are any, distances as stored."""
-
-    ids: VectorReader
-    distances: VectorReader | None
-
-
-class TruthBlocks(NamedTuple):
-    """A truth to write: `n` queries with `k` neighbors, ids and distances ready to store, each in order.
-
-    `columns` ``(n,)`` a name and `attributes` say more of it, where the layout has a place for them: HDF5 alone.
-    """
-
-    n: int
-    k: int
-    ids: Iterator[NDArray[Any]]
-    distances: Iterator[NDArray[Any]] | None
-    columns: Mapping[str, NDArray[Any]] = MappingProxyType({})
-    attributes: Mapping[str, str | int] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class TruthLayout:
-    """One way to lay out ground truth.
-
-    Attributes:
-        name: what a message calls it.
-        id_dtype: type of the ids in a new file.
-        distance_dtype: type of the distances in a new file; None where the layout has none.
-        open: opens an address.
-        write: writes blocks of those types.
-        first_id: the id of the first row of the base.
-        missing: the stored id of a missing neighbor.
-        to_stored: from (metric, values of that metric) to what the file holds.
-        from_stored: the way back.
-    """
-
-    name: str
-    id_dtype: str
-    distance_dtype: str | None
-    open: Callable[[Address], TruthFiles]
-    write: Callable[[Address, TruthBlocks], None]
-    first_id: int = 0
-    missing: int = -1
-    to_stored: Callable[[Metric, Values], Values] = lambda _, values: values
-    from_stored: Callable[[Metric, Values], Values] = lambda _, stored: stored
 
 
 def _write_ivecs(address: Address, blocks: TruthBlocks) -> None:
@@ -141,86 +111,6 @@ def _bigann_values(metric: Metric, stored: Values) -> Values:
     return np.sqrt(np.maximum(stored, 0)) if metric is Metric.L2 else stored
 
 
-# What stands beside ids and distances, a value a query: it goes when they are replaced.
-HDF5_COLUMNS = ("gaps", "ties", "survivors", "fallback")
-# The dataset of distances that goes with a dataset of ids.
-HDF5_PAIRS = {"knns": "dists", "neighbors": "distances", "learn_neighbors": "learn_distances"}
-
-
-def hdf5_ids_key(key: str | None, names: list[str] | None = None) -> str | None:
-    """Return the dataset of ids that `key` means: itself, or the one in the group `key`.
-
-    Args:
-        key: as typed after the colon, such as ``knns``, ``itest`` or ``learn_neighbors``.
-        names: the datasets of a file to read, which the answer must be one of; None where one is written.
-    """
-    if key is not None and key.rpartition("/")[2] in HDF5_PAIRS:
-        candidates = [key]
-    else:
-        candidates = [f"{key}/{ids}" if key else ids for ids in ("knns", "neighbors")]
-    return next((ids for ids in candidates if names is None or ids in names), None)
-
-
-def _distances_key(ids_key: str) -> str:
-    group, slash, last = ids_key.rpartition("/")
-    return group + slash + HDF5_PAIRS[last]
-
-
-def _open_hdf5(address: Address) -> TruthFiles:
-    """Open the datasets of ids `address.key` and of the distances beside it."""
-    ids_key = address.key or ""
-    ids = Hdf5Reader(address, packed=False)
-    with open_hdf5(address.path) as file:
-        distances_key = _distances_key(ids_key)
-        if distances_key not in dataset_names(file):
-            return TruthFiles(ids, None)
-    distances = Hdf5Reader(Address(address.path, distances_key))
-    if (distances.n, distances.dim) != (ids.n, ids.dim):
-        problem = f"{distances_key} is {distances.n} x {distances.dim}, {ids_key} is {ids.n} x {ids.dim}."
-        raise FormatError(address.path, problem)
-    return TruthFiles(ids, distances)
-
-
-def hdf5_datasets(ids_key: str, blocks: TruthBlocks, distance_dtype: str) -> Iterator[Hdf5Dataset]:
-    """Yield the one or two datasets of a truth, to be written in this order."""
-    yield Hdf5Dataset(ids_key, VectorShape(blocks.n, blocks.k, _INT32), blocks.ids)
-    if blocks.distances is not None:
-        shape = VectorShape(blocks.n, blocks.k, np.dtype(distance_dtype))
-        yield Hdf5Dataset(_distances_key(ids_key), shape, blocks.distances)
-
-
-def _write_hdf5(distance_dtype: str, address: Address, blocks: TruthBlocks) -> None:
-    """Write into a file that may hold other datasets already, which stay; distances of ids that go do not."""
-    ids_key = address.key or ""
-    group = ids_key.rpartition("/")[0]
-    columns = {f"{group}/{name}".lstrip("/"): values for name, values in blocks.columns.items()}
-    stale = (_distances_key(ids_key), *(f"{group}/{name}".lstrip("/") for name in HDF5_COLUMNS))
-    datasets = hdf5_datasets(ids_key, blocks, distance_dtype)
-    about = {ids_key: blocks.attributes}
-    write_hdf5(address.path, datasets, keep=True, drop=stale, columns=columns, about=about)
-
-
-def _sisap_stored(metric: Metric, values: Values) -> Values:
-    return 1 - values if metric.is_similarity else values
-
-
-def _sisap_values(metric: Metric, stored: Values) -> Values:
-    descending = stored.size > 0 and (stored[:, 0] > stored[:, -1]).sum() > (stored[:, 0] < stored[:, -1]).sum()
-    return 1 - stored if metric.is_similarity and not descending else stored
-
-
-def _ann_benchmarks_stored(metric: Metric, values: Values) -> Values:
-    if metric is Metric.SQEUCLIDEAN:
-        return np.sqrt(values)
-    return {Metric.COSINE: 1 - values, Metric.IP: -values}.get(metric, values)
-
-
-def _ann_benchmarks_values(metric: Metric, stored: Values) -> Values:
-    if metric is Metric.SQEUCLIDEAN:
-        return stored**2
-    return {Metric.COSINE: 1 - stored, Metric.IP: -stored}.get(metric, stored)
-
-
 def _open_parquet(address: Address) -> TruthFiles:
     ids = ParquetReader(Address(address.path, "neighbors_id"))
     if "distances" not in ids.columns:
@@ -265,25 +155,5 @@ BIGANN_TRUTH = TruthLayout(
     missing=_MISSING_UINT32,
     to_stored=_bigann_stored,
     from_stored=_bigann_values,
-)
-SISAP_TRUTH = TruthLayout(
-    "SISAP gold",
-    "int32",
-    "float32",
-    _open_hdf5,
-    partial(_write_hdf5, "float32"),
-    first_id=1,
-    missing=0,
-    to_stored=_sisap_stored,
-    from_stored=_sisap_values,
-)
-ANN_BENCHMARKS_TRUTH = TruthLayout(
-    "ann-benchmarks truth",
-    "int32",
-    "float64",
-    _open_hdf5,
-    partial(_write_hdf5, "float64"),
-    to_stored=_ann_benchmarks_stored,
-    from_stored=_ann_benchmarks_values,
 )
 PARQUET_TRUTH = TruthLayout("neighbors .parquet", "int64", "float64", _open_parquet, _write_parquet)
