@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from goldpan.stages.embed.run import STAGE as embed
     from goldpan.stages.publish.run import publish
     from goldpan.stages.search.run import search_images
+    from goldpan.stages.stream.make import bench_runbook
+    from goldpan.stages.stream.run import bench_stream
     from goldpan.stages.truth.run import truth
     from goldpan.stages.verify.run import verify
     from goldpan.store.workspace import Workspace
@@ -47,6 +49,8 @@ _FRONT_DOOR = {
     "acquire_table": "stages.acquire.table:STAGE",
     "acquire_webdataset": "stages.acquire.webdataset:STAGE",
     "bench_make": "stages.bench.run:STAGE",
+    "bench_runbook": "stages.stream.make:bench_runbook",
+    "bench_stream": "stages.stream.run:bench_stream",
     "convert": "formats.convert:convert",
     "embed": "stages.embed.run:STAGE",
     "exact_search": "search.exact:exact_search",
@@ -72,6 +76,8 @@ __all__ = [
     "acquire_table",
     "acquire_webdataset",
     "bench_make",
+    "bench_runbook",
+    "bench_stream",
     "convert",
     "embed",
     "exact_search",

@@ -290,6 +290,11 @@ PLANTED = {
         self.__dict__.setdefault("kept", super().search(queries, k))
         return self.kept
 """,
+    "planted_consolidates": """
+    traits = replace(Flat.traits, consolidates=True)
+    def consolidate(self):
+        time.sleep(0.01)
+""",
     "planted_hangs": """
     def remove(self, ids):
         time.sleep(600)
@@ -309,7 +314,7 @@ class TestBadEngines:
     def packages(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         folder = tmp_path_factory.mktemp("packages")
         for name, methods in PLANTED.items():
-            head = "import os, time\nfrom goldpan.search.engines.flat import Flat\nclass Planted(Flat):"
+            head = "import os, time\nfrom dataclasses import replace\nfrom goldpan.search.engines.flat import Flat\nclass Planted(Flat):"
             plant(folder, name, head + methods)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTHONPATH", str(folder))
@@ -320,9 +325,9 @@ class TestBadEngines:
     def entries(self, packages: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
         """Results of one run in which a good engine plays among bad ones."""
         fields = stream_fields(tmp_path_factory.mktemp("bad"))
-        engines = ("planted_dies", "planted_raises", "planted_hoards", "planted_caches", "flat")
-        report = bench_stream(**fields | {"engine": engines})
-        assert (report.rows_in, report.rows_out, report.failures) == (5, 3, {"engine_failed": 2})
+        engines = ("planted_dies", "planted_raises", "planted_hoards", "planted_caches", "planted_consolidates", "flat")
+        report = bench_stream(**fields | {"engine": engines, "consolidate_every": 2})
+        assert (report.rows_in, report.rows_out, report.failures) == (6, 4, {"engine_failed": 2})
         return {entry["engine"]: entry for entry in record(fields)["engines"]}
 
     def test_a_good_one_is_not_harmed(self, entries: dict[str, dict[str, Any]]) -> None:
@@ -351,6 +356,16 @@ class TestBadEngines:
 
     def test_one_that_caches_answers_is_caught(self, entries: dict[str, dict[str, Any]]) -> None:
         assert any("cached" in fault for fault in entries["planted_caches"]["faults"])
+
+    def test_consolidations_are_steps_of_their_own(self, entries: dict[str, dict[str, Any]]) -> None:
+        entry = entries["planted_consolidates"]
+        order = [(row["step"], row["operation"]) for row in entry["rows"]]
+        assert order[7:9] == [(8, "search"), (8, "consolidate")]  # after the second removal was searched
+        assert (entry["summary"]["consolidations"], entry["summary"]["score"]) == (1, 1)
+        assert 0.01 <= entry["summary"]["longest_pause_seconds"] < 5
+        assert not any(
+            operation == "consolidate" for row in entries["flat"]["rows"] for operation in [row["operation"]]
+        )
 
     @pytest.mark.slow
     def test_one_that_hangs_is_ended(self, packages: Path, small: dict[str, Any]) -> None:

@@ -184,5 +184,5 @@ def _line(entry: dict[str, Any]) -> str:
         if summary[f"{name}s_per_second"]
     ]
     parts += [f"{summary['rebuild_seconds']:.1f} s rebuilding"] if entry["rebuilt"] else []
-    parts += [f"{len(entry['faults'])} FAULTS, the first: {entry['faults'][0]}"] if entry["faults"] else []
+    parts += [f"FAULTS ({len(entry['faults'])}), the first: {entry['faults'][0]}"] if entry["faults"] else []
     return ", ".join(parts)

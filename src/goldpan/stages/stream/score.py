@@ -16,6 +16,7 @@ from goldpan.stages.stream.gold import Gold, Moment
 
 _TIE = 1e-6  # of a stored distance, absolute: the rule of big-ann-benchmarks
 _SAME = 0.99  # share of questions with a new truth that may keep their old answer before it is suspicious
+_ENOUGH = 10  # such questions, or nothing can be said
 _CLOSE = 1e-9
 
 Row = dict[str, Any]
@@ -55,7 +56,7 @@ def score_searches(
     """
     rows: dict[int, Row] = {}
     faults: list[str] = []
-    last: tuple[int, Ids, Ids] | None = None
+    pairs = _Pairs()
     for step in sorted(answers):
         found, truth, moment = answers[step], gold.at(step), moments[step]
         inside = (found >= 0) & (found < runbook.rows)
@@ -68,34 +69,37 @@ def score_searches(
         }
         seen = audit_answers(found, runbook.rows, truth=truth.ids[:, :k], live=moment.live)
         faults += [f"step {step}: {fault.detail}" for fault in seen]
-        if last is not None:
-            faults += audit_pair(last[0], step, last[1], found, last[2], truth.ids[:, :k])
-        last = step, found, truth.ids[:, :k]
+        faults += pairs.audit(step, found, truth.ids[:, :k])
     return rows, faults
 
 
-def audit_pair(first: int, second: int, before: Ids, now: Ids, truth_before: Ids, truth_now: Ids) -> list[str]:
-    """Look for answers that stay while the truth moves on: a cache, or updates that are ignored.
+class _Pairs:
+    """Looks for answers that stay while the truth moves on: a cache, or updates that are ignored.
 
-    Args:
-        first: the earlier search.
-        second: the later one.
-        before: ``(n_queries, k)`` answers of the earlier.
-        now: answers of the later.
-        truth_before: ``(n_queries, k)`` true tags at the earlier.
-        truth_now: true tags at the later.
+    A search is compared with an earlier one since which the truth of enough queries changed.
     """
-    moved = (np.sort(truth_before, axis=1) != np.sort(truth_now, axis=1)).any(axis=1)
-    if not moved.any():
-        return []
-    same = (np.sort(before, axis=1) == np.sort(now, axis=1)).all(axis=1)
-    share = float(same[moved].mean())
-    if share < _SAME:
-        return []
-    return [
-        f"steps {first} and {second}: {share:.0%} of the {int(moved.sum())} queries whose truth changed have the same "
-        "answers; they were cached, or updates are ignored"
-    ]
+
+    def __init__(self) -> None:
+        self._last: tuple[int, Ids, Ids] | None = None
+
+    def audit(self, step: int, found: Ids, truth: Ids) -> list[str]:
+        """Look at the next search: its answers and its true tags, both ``(n_queries, k)``."""
+        now = step, np.sort(found, axis=1), np.sort(truth, axis=1)
+        if self._last is None:
+            self._last = now
+            return []
+        first, before, truth_before = self._last
+        moved = (truth_before != now[2]).any(axis=1)
+        if moved.sum() < _ENOUGH:
+            return []
+        self._last = now
+        share = float((before == now[1]).all(axis=1)[moved].mean())
+        if share < _SAME:
+            return []
+        return [
+            f"steps {first} and {step}: {share:.0%} of the {int(moved.sum())} queries whose truth changed have the "
+            "same answers; they were cached, or updates are ignored"
+        ]
 
 
 def audit_recalls(recorded: Mapping[int, float], computed: Mapping[int, float]) -> list[str]:

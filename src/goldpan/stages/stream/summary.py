@@ -23,13 +23,15 @@ def summarize(rows: Sequence[Row], searches: int) -> Row:
         ``score`` and ``score_strict`` (means over the searches), ``recall_first``, ``recall_last``, ``recall_min``;
         ``qps`` (median of the searches), ``p50_ms``, ``p99_ms`` (median and largest); ``build_seconds``; for inserts,
         deletes and replaces points a second over all steps, and the largest p99 of a call; consolidations; memory;
-        ``dead_answers``; ``stream_seconds``, what all operations took together, each search once.
+        ``dead_answers``; ``visible_at_once`` (share of the points probed), ``visible_ms`` (longest until all of an
+        update were found) and ``not_visible`` (updates of which some were not found within a tenth of a second);
+        ``stream_seconds``, what all operations took together, each search once.
     """
     found = [row for row in rows if row["operation"] == "search" and "recall" in row]
     recalls = [row["recall"] for row in found]
     whole = len(found) == searches
     pauses = [row["seconds"] for row in rows if row["operation"] == "consolidate"]
-    shares = [row["visible"] for row in rows if row.get("visible") is not None]
+    probed = [row for row in rows if "visible" in row]
     result: Row = {
         "searches": len(found),
         "score": stream_score(recalls) if whole else None,
@@ -47,7 +49,9 @@ def summarize(rows: Sequence[Row], searches: int) -> Row:
         "consolidations": len(pauses),
         "pause_seconds": sum(pauses),
         "longest_pause_seconds": max(pauses, default=0.0),
-        "visible_at_once": float(np.mean(shares)) if shares else None,
+        "visible_at_once": float(np.mean([row["visible"] for row in probed])) if probed else None,
+        "visible_ms": max((row["visible_ms"] for row in probed if row["visible_ms"] is not None), default=None),
+        "not_visible": sum(row["visible_ms"] is None for row in probed),
         "dead_answers": sum(row["dead_answers"] for row in found),
         "still_found": sum(row.get("still_found", 0) for row in rows),
         "memory_mb": max((row["memory_mb"] or 0.0 for row in rows), default=None),
