@@ -32,6 +32,9 @@ class Planted(Flat):
             time.sleep(60)
         if self.fault == "raises":
             raise ZeroDivisionError("by zero")
+        if self.fault == "naps":  # as long as a good index takes for so many queries
+            time.sleep(1)
+            return Neighbors(np.tile(np.arange(k), (len(queries), 1)), np.zeros((len(queries), k)))
         found = super().search(queries, k)
         match self.fault:
             case "one_based":
@@ -49,6 +52,3 @@ class Planted(Flat):
                 self.first = (self.first or 0) + 1
                 return Neighbors(np.where(np.arange(k) < k - self.first, found.ids, -1), found.scores)
         return found
-
-    def memory_bytes(self):
-        return super().memory_bytes()

@@ -83,6 +83,11 @@ class Peer:
             )
 
     @property
+    def pid(self) -> int:
+        """Number of its process."""
+        return self._index.pid
+
+    @property
     def ladder(self) -> dict[str, tuple[float, ...]]:
         """Search parameters worth trying, from fast to thorough."""
         return dict(self._index.traits.ladder)

@@ -124,7 +124,7 @@ def open_results(folder: Path) -> Results:
         InputError: there are none.
     """
     results = Results(folder)
-    if not (folder / "rows.jsonl").is_file():
+    if not any((folder / f"{kind}.jsonl").is_file() for kind in ("rows", "builds")):
         raise InputError(f"{folder} holds no results; make some with: goldpan bench run EXPERIMENT.toml -o {folder}")
     return results
 
