@@ -9,7 +9,7 @@ answer would lie beyond the reach of a list has that one list made anew, from th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from goldpan.search.readers import VectorSource, as_reader
 from goldpan.search.tags import IdsLike, Tags
 
 _BUCKETS = 16
+_SEARCHED_ROWS = 1 << 17  # rows of several buckets in one search
 Flags = NDArray[np.bool_]
 
 
@@ -142,10 +143,9 @@ class BucketedTruth:
         everyone = np.arange(len(self._queries))
         found = self._pick(everyone)
         unsure = self._unsure(found)
-        for bucket in np.flatnonzero(unsure.any(axis=0)).tolist():
-            self._relist(np.flatnonzero(unsure[:, bucket]), bucket)
         again = np.flatnonzero(unsure.any(axis=1))
         if len(again):
+            self._relist(unsure)
             self._sort(again)
             for whole, part in zip(found, self._pick(again), strict=True):
                 whole[again] = part
@@ -167,40 +167,68 @@ class BucketedTruth:
         progress.start("lists of buckets", self.n)
         for bucket, start in enumerate(self._starts.tolist()):
             rows = np.arange(start, min(self.n, start + self._bucket_rows))
-            self._list(np.arange(shape[0]), bucket, rows, rows)
+            self._list(rows, np.arange(shape[0]), np.array([bucket]), np.ones((shape[0], 1), bool))
             progress.advance(len(rows))
         progress.finish()
         self._sorted_ids, self._sorted_keys = (np.empty((shape[0], shape[1] * shape[2]), t) for t in (np.int64, float))
         self._sort(np.arange(shape[0]))
 
-    def _list(self, queries: Ids, bucket: int, rows: Ids, tags: Ids) -> None:
-        """Find the nearest of some rows of a bucket, which are in the order of their tags."""
-        start = int(self._starts[bucket])
-        block = self._base.read(start, min(self.n, start + self._bucket_rows))[rows - start]
-        depth = min(self._ids.shape[2], len(rows))
+    def _relist(self, unsure: Flags) -> None:
+        """Make the lists of these pairs of (query, bucket) anew from the live rows, several buckets in one search."""
+        step = max(1, _SEARCHED_ROWS // self._bucket_rows)
+        wanted = np.flatnonzero(unsure.any(axis=0))
+        for start in range(0, len(wanted), step):
+            buckets = wanted[start : start + step]
+            queries = np.flatnonzero(unsure[:, buckets].any(axis=1))
+            tags = np.concatenate([self._tags.of_rows[self._span(bucket)] for bucket in buckets])
+            rows = np.concatenate([np.arange(self.n)[self._span(bucket)] for bucket in buckets])[tags >= 0]
+            self._list(rows, queries, buckets, unsure[np.ix_(queries, buckets)])
+        # A list of all rows, in the order of their numbers, stays good whoever comes and goes.
+        some_dead = ~np.logical_and.reduceat(self.live, self._starts)
+        stale = some_dead | np.logical_or.reduceat(self._tags.moved, self._starts)
+        self._of_live = np.where(unsure, stale, self._of_live)
+        self.relisted += int(unsure.sum())
+
+    def _list(self, rows: Ids, queries: Ids, buckets: Ids, pairs: Flags) -> None:
+        """Find the nearest of some rows of some buckets, and keep them as the lists of `pairs`, (queries, buckets).
+
+        One list of all these rows, cut by bucket, is a list of each bucket that reaches as far as the one.
+        """
+        number = rows // self._bucket_rows
+        block = np.concatenate([self._read(bucket)[rows[number == bucket] % self._bucket_rows] for bucket in buckets])
+        tags = np.where(self._tags.of_rows[rows] >= 0, self._tags.of_rows[rows], rows)
+        if self._tags.moved[rows].any():
+            order = np.argsort(tags)
+            rows, tags, block = rows[order], tags[order], block[order]
+        depth = min(self._depth, len(rows))
         metric = Metric.SQEUCLIDEAN if self.metric is Metric.L2 else self.metric  # roots would make ties
         found = exact_search(block, self._queries[queries], depth, metric, workers=self._workers).neighbors
-        self._ids[queries, bucket], self._keys[queries, bucket] = self.n, -np.inf
-        self._ids[queries, bucket, :depth] = rows[found.ids]
-        self._keys[queries, bucket, :depth] = found.scores if metric.is_similarity else 0.0 - found.scores
+        ids, keys = rows[found.ids], found.scores if metric.is_similarity else 0.0 - found.scores
         whole = depth == len(rows)
-        self._last_keys[queries, bucket] = -np.inf if whole else self._keys[queries, bucket, -1]
-        self._last_tags[queries, bucket] = np.iinfo(np.int64).max if whole else tags[found.ids[:, -1]]
+        for column, bucket in enumerate(buckets.tolist()):
+            who, width = np.flatnonzero(pairs[:, column]), min(depth, self._ids.shape[2])
+            inside = ids[who] // self._bucket_rows == bucket
+            order = np.argsort(~inside, axis=1, kind="stable")[:, :width]
+            kept = np.take_along_axis(inside, order, axis=1)
+            at = queries[who], bucket
+            self._ids[at], self._keys[at] = self.n, -np.inf
+            self._ids[*at, :width] = np.where(kept, np.take_along_axis(ids[who], order, axis=1), self.n)
+            self._keys[*at, :width] = np.where(kept, np.take_along_axis(keys[who], order, axis=1), -np.inf)
+            self._last_keys[at] = -np.inf if whole else keys[who, -1]
+            self._last_tags[at] = np.iinfo(np.int64).max if whole else tags[found.ids[who, -1]]
 
-    def _relist(self, queries: Ids, bucket: int) -> None:
+    def _span(self, bucket: int) -> slice:
         start = int(self._starts[bucket])
-        tags = self._tags.of_rows[start : min(self.n, start + self._bucket_rows)]
-        live = np.flatnonzero(tags >= 0)
-        live = live[np.argsort(tags[live])]
-        self._list(queries, bucket, start + live, tags[live])
-        # A list of all rows, in the order of their numbers, stays good whoever comes and goes.
-        self._of_live[queries, bucket] = len(live) < len(tags) or bool(self._tags.moved[start + live].any())
-        self.relisted += len(queries)
+        return slice(start, min(self.n, start + self._bucket_rows))
+
+    def _read(self, bucket: int) -> NDArray[Any]:
+        span = self._span(bucket)
+        return self._base.read(span.start, span.stop)
 
     def _sort(self, queries: Ids) -> None:
-        """Put the lists of all buckets into one, nearest first."""
+        """Put the lists of all buckets into one, nearest first, ties by lower row: the order they are in."""
         ids, keys = (lists[queries].reshape(len(queries), -1) for lists in (self._ids, self._keys))
-        order = np.lexsort((ids, -keys), axis=1)
+        order = np.argsort(-keys, axis=1, kind="stable")
         self._sorted_ids[queries] = np.take_along_axis(ids, order, axis=1)
         self._sorted_keys[queries] = np.take_along_axis(keys, order, axis=1)
 
