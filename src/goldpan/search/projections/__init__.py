@@ -1,0 +1,1 @@
+"""Smaller vectors for faster search: PCA, sketches of bits, casts, rotations."""
