@@ -18,6 +18,7 @@ CATALOG = Catalog(
         "faiss": "goldpan.search.engines.faiss:Faiss",
         "hnswlib": "goldpan.search.engines.hnswlib:Hnswlib",
         "usearch": "goldpan.search.engines.usearch:Usearch",
+        "reduced": "goldpan.search.engines.reduced:Reduced",
     },
     group="goldpan.engines",
 )
