@@ -61,7 +61,7 @@ def test_a_layout_is_read_back(tmp_path: Path, layout: str, dtype: str, metric: 
     same(found, given, distances=layout != "fvecs")
 
 
-@pytest.mark.parametrize("layout", [layout for layout in LAYOUTS if layout != "ann-benchmarks"])
+@pytest.mark.parametrize("layout", [layout for layout in LAYOUTS if layout not in ("ann-benchmarks", "vibe")])
 def test_a_layout_without_its_card_is_recognised_by_its_files(tmp_path: Path, layout: str) -> None:
     given = benchmark()
     write_benchmark(tmp_path, given, layout)
@@ -80,7 +80,7 @@ def test_names_of_the_files(tmp_path: Path) -> None:
     fvecs = ["base.fvecs", CARD, "gtruth.ivecs", "learn.fvecs", "learn_gtruth.ivecs", "queries.fvecs"]
     assert names(tmp_path / "fvecs") == fvecs
     assert names(tmp_path / "fbin") == [name.replace("vecs", "bin") for name in fvecs]
-    assert names(tmp_path / "ann-benchmarks") == ["benchmark.hdf5"]
+    assert names(tmp_path / "ann-benchmarks") == names(tmp_path / "vibe") == ["benchmark.hdf5"]
     assert "base/img_emb/img_emb_0.npy" in names(tmp_path / "laion")
     assert set(names(tmp_path / "parquet")) >= {"train.parquet", "test.parquet", "neighbors.parquet"}
     assert set(names(tmp_path / "sisap")) >= {"base.h5", "queries.h5", "gold.h5"}
@@ -105,6 +105,20 @@ def test_ann_benchmarks_finds_what_it_looks_for(tmp_path: Path) -> None:
         assert (file["train"].shape, file["train"].dtype) == ((50, DIM * 8), np.bool_)
         assert 0 <= file["distances"][:].min() <= file["distances"][:].max() <= 1  # the share of bits
     same(read_benchmark(tmp_path / "bits.hdf5"), given, distances=True)
+
+
+def test_vibe_finds_what_it_looks_for(tmp_path: Path) -> None:
+    given = benchmark("uint8", Metric.HAMMING)
+    write_benchmark(tmp_path / "bits.hdf5", given, "vibe")
+    with h5py.File(tmp_path / "bits.hdf5") as file:
+        expected = {"type": "dense", "dimension": DIM * 8, "point_type": "binary", "distance": "hamming"}
+        assert dict(file.attrs) == expected
+        assert (file["train"].shape, file["train"].dtype) == ((50, DIM), np.uint8)
+        np.testing.assert_array_equal(file["distances"][:], given.truth.distances)  # numbers of bits
+    same(read_benchmark(tmp_path / "bits.hdf5"), given, distances=True)
+    write_benchmark(tmp_path / "x.hdf5", benchmark(metric=Metric.COSINE), "vibe")
+    with h5py.File(tmp_path / "x.hdf5") as file:
+        assert file.attrs["distance"] == "cosine"
 
 
 def test_squared_distances_are_euclidean_there(tmp_path: Path) -> None:

@@ -34,22 +34,32 @@ DISTANCES = {
 }
 
 
+_VIBE_DISTANCES = {**DISTANCES, Metric.COSINE: "cosine"}
+
+
 def file_in(path: Path) -> Path:
     """Return the file of a benchmark: `path` itself where it names an HDF5 file, else one in the folder `path`."""
     return path if path.suffix in (".h5", ".hdf5") else path / _FILE
 
 
-def write_file(path: Path, benchmark: Benchmark[VectorSource]) -> Path:
-    """Write a benchmark, the base in bounded memory; return `path`."""
+def write_file(path: Path, benchmark: Benchmark[VectorSource], *, vibe: bool = False) -> Path:
+    """Write a benchmark, the base in bounded memory; return `path`.
+
+    Args:
+        path: the file.
+        benchmark: what to write.
+        vibe: as VIBE wants it: "cosine" for "angular", bits packed, and Hamming distances as numbers of bits.
+    """
     bits = benchmark.metric is Metric.HAMMING and benchmark.base.dtype == np.uint8
+    numbers = "float" if benchmark.base.dtype.kind == "f" else benchmark.base.dtype.name
     attributes: dict[str, str | int] = {
         "type": "dense",
         "dimension": benchmark.base.dim * (8 if bits else 1),
-        "point_type": "bit" if bits else "float" if benchmark.base.dtype.kind == "f" else benchmark.base.dtype.name,
+        "point_type": numbers if not bits else "binary" if vibe else "bit",
     }
     if benchmark.metric is not None:
-        attributes["distance"] = DISTANCES[benchmark.metric]
-    write_hdf5(path, _datasets(benchmark, Stored.BITS if bits else Stored.AS_IS), attributes)
+        attributes["distance"] = (_VIBE_DISTANCES if vibe else DISTANCES)[benchmark.metric]
+    write_hdf5(path, _datasets(benchmark, Stored.BITS if bits and not vibe else Stored.AS_IS), attributes)
     return path
 
 

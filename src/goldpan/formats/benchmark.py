@@ -4,7 +4,7 @@
 |---|---|---|
 | fvecs | `base.fvecs` (uint8: `.bvecs`) ... | `gtruth.ivecs`, `learn_gtruth.ivecs`, ids only |
 | fbin | `base.fbin` (`.u8bin`, `.i8bin`, `.hbin`; packed bits `.bbin`) ... | `gtruth.ibin` (big-ann) ... |
-| ann-benchmarks | `benchmark.hdf5`: `train`, `test`, `learn` | `neighbors`, `distances`, `learn_...` |
+| ann-benchmarks, vibe | `benchmark.hdf5`: `train`, `test`, `learn` | `neighbors`, `distances`, `learn_...` |
 | sisap | `base.h5` ... key `emb`; packed bits `hamming`, uint64 | `gold.h5`, `learn_gold.h5`, ids from 1 |
 | npy | `base.npy` ... | `gtruth.npy`, `gtruth_distances.npy` ... |
 | parquet | `train.parquet`, `test.parquet`, `learn.parquet` (VectorDBBench) | `neighbors.parquet` ... |
@@ -79,14 +79,15 @@ _FILE_LAYOUTS = {
     ),
     "laion": _Layout(_SETS, ("gtruth.npy", "learn_gtruth.npy"), dict.fromkeys(npy.DTYPES, "")),
 }
-LAYOUTS = (*_FILE_LAYOUTS, "ann-benchmarks")
+_ONE_FILE = ("ann-benchmarks", "vibe")
+LAYOUTS = (*_FILE_LAYOUTS, *_ONE_FILE)
 
 
 def write_benchmark(folder: str | Path, benchmark: Benchmark[VectorSource], layout: str) -> list[Path]:
     """Write a benchmark, each of its files whole or not at all, the base in bounded memory.
 
     Args:
-        folder: where to; for "ann-benchmarks" the name of one file (.hdf5, .h5) is taken too.
+        folder: where to; for "ann-benchmarks" and "vibe" the name of one file (.hdf5, .h5) is taken too.
         benchmark: what to write. A source of blocks is passed over once.
         layout: one of `LAYOUTS`.
 
@@ -98,8 +99,8 @@ def write_benchmark(folder: str | Path, benchmark: Benchmark[VectorSource], layo
         InputError: the layout has no file for the vectors' type.
     """
     root = Path(folder)
-    if layout == "ann-benchmarks":
-        return [ann_benchmarks.write_file(ann_benchmarks.file_in(root), benchmark)]
+    if layout in _ONE_FILE:
+        return [ann_benchmarks.write_file(ann_benchmarks.file_in(root), benchmark, vibe=layout == "vibe")]
     if layout not in _FILE_LAYOUTS:
         raise UnknownName("benchmark layout", layout, LAYOUTS)
     names = _FILE_LAYOUTS[layout]

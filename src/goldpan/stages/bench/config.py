@@ -10,7 +10,7 @@ from pydantic import Field
 
 from goldpan.core.config import Config, runtime_field
 
-Layout = Literal["fvecs", "fbin", "ann-benchmarks", "sisap", "npy", "parquet", "laion"]
+Layout = Literal["fvecs", "fbin", "ann-benchmarks", "vibe", "sisap", "npy", "parquet", "laion"]
 
 
 class BenchConfig(Config):
