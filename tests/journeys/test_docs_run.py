@@ -60,16 +60,17 @@ def test_the_page_runs(page: Path, place: Path) -> None:
         "log.md",
         "truth.md",
         "convert.md",
+        "project.md",
     ):
         for encoder in ("phash:8", "onnx:dual-encoder"):
             shell(place, f"goldpan embed ws --encoder {encoder}")
-    if page.name in ("truth.md", "convert.md"):
+    if page.name in ("truth.md", "convert.md", "project.md"):
         shell(place, "goldpan bench make ws --encoder onnx:dual-encoder --queries 10 --learn 10 --k 5 -o release")
         shell(place, "cp release/*vecs .")
     python = []
     for kind, text in blocks(page):
         if kind == "toml":
-            (place / "recipe.toml").write_text(text)
+            (place / ("experiment.toml" if page.name == "bench_run.md" else "recipe.toml")).write_text(text)
         elif kind == "python":
             python.append(text)
         else:

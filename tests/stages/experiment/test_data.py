@@ -96,3 +96,30 @@ def test_scores_are_those_of_the_exact_search(metric):
     scores = scores_of(as_reader(base, "base"), base[:9], ids, metric)
     np.testing.assert_allclose(scores[:, :5], found.scores, rtol=1e-12, atol=1e-7)
     assert np.isnan(scores[:, 5]).all()
+
+
+def test_a_truth_can_be_computed_all_the_same(files):
+    benchmark = Benchmark(
+        open_vectors(files / "base.npy"),
+        open_vectors(files / "queries.npy"),
+        read_truth(files / "truth.ivecs"),
+        Metric.L2,
+    )
+    write_benchmark(files / "all.hdf5", benchmark, "ann-benchmarks")
+    assert opened(files, source=f"{files}/all.hdf5").origin == f"{files}/all.hdf5"
+    assert opened(files, source=f"{files}/all.hdf5", truth="exact").origin == "exact search"
+    with pytest.raises(InputError, match='write truth = "exact"'):
+        opened(files, source=f"{files}/all.hdf5", metric="ip")
+
+
+def test_a_challenge_file_by_its_part(files):
+    import h5py
+
+    truth = read_truth(files / "truth.ivecs").ids
+    with h5py.File(files / "pubmed.h5", "w") as file:
+        file["train"] = np.load(files / "base.npy")
+        for part in ("itest", "otest"):
+            file[f"{part}/queries"], file[f"{part}/knns"] = np.load(files / "queries.npy"), truth + 1
+    data = opened(files, source=f"{files}/pubmed.h5:otest", metric="l2")
+    np.testing.assert_array_equal(data.truth.ids, truth)
+    assert data.name == "pubmed.h5:otest"

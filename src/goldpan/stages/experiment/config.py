@@ -15,6 +15,7 @@ from goldpan.core.records import parse_metric
 from goldpan.search.engines.spec import parse_spec
 from goldpan.stages.stage import make_config
 
+EXACT = "exact"
 Mode = Literal["batch", "single"]
 Setting = dict[str, float]
 
@@ -24,11 +25,11 @@ class DatasetConfig(Config):
 
     name: str = Field("", description="What it is called in the results; made from the source by default.")
     source: str | None = Field(
-        None, description="A synthetic set (A, random-xs ...), a release folder, or a benchmark folder or HDF5 file."
+        None, description="A synthetic set (A, random-xs ...), or a benchmark or release: a folder or an HDF5 file."
     )
     base: str | None = Field(None, description="Vectors to search, where there is no source.")
     queries: str | None = Field(None, description="Vectors to search for, with base.")
-    truth: str | None = Field(None, description="Neighbors of the queries; computed exactly where there is none.")
+    truth: str | None = Field(None, description='Neighbors of the queries; "exact", or nothing: compute them.')
     metric: str | None = Field(None, description="ip, cosine, l2, sqeuclidean or hamming, where no file says.")
     n: int | None = Field(None, description="Base rows of a synthetic set.", ge=2)
     dim: int | None = Field(None, description="Dimension of a synthetic set.", ge=1)
@@ -40,7 +41,7 @@ class DatasetConfig(Config):
             raise InputError("A [[dataset]] has either a source, or base and queries.")
         if self.base is not None and self.queries is None:
             raise InputError(f'The data set of base {self.base} has no queries; add queries = "FILE".')
-        if self.source is not None and (self.queries or self.truth):
+        if self.source is not None and (self.queries or self.truth not in (None, EXACT)):
             raise InputError(f"{self.source} brings its own queries and truth; name base, queries and truth instead.")
         if self.metric is not None:
             parse_metric(self.metric)

@@ -16,12 +16,11 @@ from goldpan.core.progress import Progress
 from goldpan.core.records import Floats, Ids, Metric, Neighbors, parse_metric
 from goldpan.formats.atomic import replace_file
 from goldpan.formats.benchmark_open import open_benchmark
-from goldpan.formats.release import MANIFEST, read_manifest
 from goldpan.formats.truth import Truth, read_truth
 from goldpan.formats.vectors import open_vectors, parse_address
 from goldpan.search.exact import exact_search
 from goldpan.search.readers import VectorReader, as_reader
-from goldpan.stages.experiment.config import DatasetConfig
+from goldpan.stages.experiment.config import EXACT, DatasetConfig
 
 _BLOCK_BYTES = 8 << 20
 _CHECKED_QUERIES = 16
@@ -99,8 +98,9 @@ def open_data(config: DatasetConfig, k: int, seed: int, cache: Path, progress: P
         raise InputError(f"k = {k} is more than the {parts.base.n} rows of {config.label}; lower k.")
     digest = digest_of(parts.base, queries, parts.metric)
     origin = config.truth or config.source or ""
-    if parts.truth is not None and parts.truth.ids.shape[1] >= k and len(parts.truth.ids) >= count:
-        found = _checked(parts.base, queries, parts.truth.ids[:count], parts.metric, f"{config.label} ({origin})")
+    given = None if config.truth == EXACT else parts.truth
+    if given is not None and given.ids.shape[1] >= k and len(given.ids) >= count:
+        found = _checked(parts.base, queries, given.ids[:count], parts.metric, f"{config.label} ({origin})")
     else:
         found, origin = _computed(parts, queries, k, cache / f"{digest}.npz", progress), "exact search"
     nearest = _take(parts.base, found.ids[:, 0])
@@ -114,17 +114,11 @@ def _parts(config: DatasetConfig, seed: int) -> _Parts:
         assert config.base is not None and config.queries is not None  # noqa: S101  the configuration sees to it
         base, queries = open_vectors(config.base), open_vectors(config.queries)
         known = metric or base.metric or queries.metric
-        return _Parts(base, queries, read_truth(config.truth) if config.truth else None, known)
-    path = Path(config.source)
-    if (path / MANIFEST).is_file():
-        manifest = read_manifest(path)
-        sets = manifest.sets
-        truth = read_truth(path / sets["queries"].truth) if sets["queries"].truth else None
-        base, queries = (open_vectors(path / sets[name].vectors) for name in ("base", "queries"))
-        return _Parts(base, queries, truth, metric or manifest.metric)
+        given = read_truth(config.truth) if config.truth not in (None, EXACT) else None
+        return _Parts(base, queries, given, known)
     if parse_address(config.source).path.exists():
         files = open_benchmark(config.source, metric)
-        return _Parts(files.base, files.queries, files.truth, metric or files.metric)
+        return _Parts(files.base, files.queries, files.truth, files.metric)
     return _synthetic(config, metric, seed)
 
 
@@ -173,7 +167,7 @@ def _checked(base: VectorReader, queries: NDArray[Any], ids: Ids, metric: Metric
     if ids.max() >= base.n:
         raise InputError(
             f"The truth of {name} names row {ids.max()}; the base has rows 0 to {base.n - 1}. "
-            "It may count from 1, or belong to a larger base; leave truth out to have it computed."
+            'It may count from 1, or belong to a larger base; write truth = "exact" to have it computed.'
         )
     some = np.unique(np.linspace(0, len(queries) - 1, _CHECKED_QUERIES).astype(np.int64))
     exact = exact_search(base, queries[some], ids.shape[1], metric).neighbors.scores
@@ -183,7 +177,7 @@ def _checked(base: VectorReader, queries: NDArray[Any], ids: Ids, metric: Metric
         raise InputError(
             f"The truth of {name} is wrong for query {some[wrong][0]} (and {int(wrong.sum()) - 1} of "
             f"{len(some) - 1} others looked at) under {metric}: another metric, ids that count from 1, or another "
-            "base; leave truth out to have it computed."
+            'base; write truth = "exact" to have it computed.'
         )
     return Neighbors(ids, scores_of(base, queries, ids, metric))
 
