@@ -15,8 +15,10 @@ from goldpan.formats.truth import read_truth, write_truth
 from goldpan.formats.vectors import write_vectors
 from goldpan.search.exact import exact_search
 from goldpan.search.graph import knn_graph
+from goldpan.search.within import exact_range
 from goldpan.stages.stage import make_config
 from goldpan.stages.truth import graph as graph_stage
+from goldpan.stages.truth import within as range_stage
 from goldpan.stages.truth.compare import CompareConfig, run_compare
 from goldpan.stages.truth.derive import DeriveConfig, run_derive
 from goldpan.stages.truth.graph import GraphConfig, run_graph
@@ -133,10 +135,35 @@ def test_a_range_is_written_as_big_ann_has_it(tmp_path, files, rows, metric, rad
     assert json.loads((tmp_path / "range.bin.json").read_text())["output"]["sha256"] == digest
 
 
+def test_a_range_goes_on_after_it_was_killed(tmp_path, files, monkeypatch):
+    call(run_range, RangeConfig, **files, radius=4.0, metric="l2", output=tmp_path / "whole.bin")
+    monkeypatch.setattr(range_stage, "PART_QUERIES", 15)
+    done = []
+
+    def dies_at_the_second(base, queries, *arguments, **options):
+        done.append(len(queries))
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        return exact_range(base, queries, *arguments, **options)
+
+    monkeypatch.setattr(range_stage, "exact_range", dies_at_the_second)
+    fields = {**files, "radius": 4.0, "metric": "l2", "output": tmp_path / "range.bin"}
+    with pytest.raises(KeyboardInterrupt):
+        call(run_range, RangeConfig, **fields)
+    assert not (tmp_path / "range.bin").exists()
+    assert call(run_range, RangeConfig, **fields).already_done == 15
+    assert done == [15, 15, 15, 10]
+    assert (tmp_path / "range.bin").read_bytes() == (tmp_path / "whole.bin").read_bytes()
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_a_range_that_cannot_be_written(tmp_path, files):
     for name, problem in (("t.h5", "has one layout"), ("base.fvecs", "has one layout"), ("", "is a folder")):
         with pytest.raises(InputError, match=problem):
             call(run_range, RangeConfig, **files, radius=1.0, metric="l2", output=tmp_path / name)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        call(run_range, RangeConfig, **files, radius=1.0, metric="l2", output=tmp_path / "file" / "r.bin")
     with pytest.raises(InputError, match="does not name a metric"):
         call(run_range, RangeConfig, **files, radius=1.0, output=tmp_path / "r.bin")
 

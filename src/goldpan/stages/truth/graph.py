@@ -17,7 +17,7 @@ from goldpan.search.exact import ExactResult
 from goldpan.search.graph import knn_graph
 from goldpan.stages.truth.config import metric_of
 from goldpan.stages.truth.output import check_inputs_stay, check_output
-from goldpan.stages.truth.parts import Parts, in_parts, key_of
+from goldpan.stages.truth.parts import exact_parts, in_parts, joined, key_of
 from goldpan.stages.truth.sidecar import attributes, columns, describe, fingerprint, speed, write_sidecar
 
 PART_ROWS = 1 << 16
@@ -51,7 +51,7 @@ def run_graph(config: GraphConfig, progress: Progress | None = None) -> Report:
     check_inputs_stay(config.output, (config.base,))
     check_output(config.output, base.n - 1)
     settings = ["graph", config.model_dump(mode="json", exclude={"memory_mb", "workers", "output"})]
-    parts = Parts(parse_address(config.output).path, key_of(settings, (config.base,)))
+    parts = exact_parts(parse_address(config.output).path, key_of(settings, (config.base,)))
 
     def search(only: range) -> ExactResult:
         return knn_graph(
@@ -65,7 +65,8 @@ def run_graph(config: GraphConfig, progress: Progress | None = None) -> Report:
             progress=progress or Silent(),
         )
 
-    found, resumed = in_parts(base.n, PART_ROWS, parts, search)
+    lists, resumed = in_parts(base.n, PART_ROWS, parts, search)
+    found = joined(lists)
     seconds = time.perf_counter() - started
     record = describe(found, metric, base.n) | {
         "with_self": config.with_self,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from goldpan.core.records import Neighbors
 from goldpan.formats.atomic import replace_file
@@ -17,38 +18,41 @@ from goldpan.formats.sums import list_files
 from goldpan.formats.vectors import parse_address
 from goldpan.search.exact import ExactResult
 
+Part = TypeVar("Part")
 
-class Parts:
+
+class Parts(Generic[Part]):
     """Finished ranges of queries in a hidden folder.
 
     Args:
         output: the file that will hold all answers.
         key: what the answers depend on; parts made from anything else are not used.
+        arrays: turns a part into arrays, by name.
+        part: turns them back.
     """
 
-    def __init__(self, output: Path, key: str) -> None:
+    def __init__(
+        self,
+        output: Path,
+        key: str,
+        arrays: Callable[[Part], dict[str, Any]],
+        part: Callable[[Mapping[str, NDArray[Any]]], Part],
+    ) -> None:
         self._folder = output.with_name(f".{output.name}.{key}.parts")
+        self._arrays, self._part = arrays, part
 
-    def load(self, start: int) -> ExactResult | None:
+    def load(self, start: int) -> Part | None:
         """Return the answers of the range that starts at query `start`, if they are there."""
         path = self._path(start)
         if not path.is_file():
             return None
-        with np.load(path, allow_pickle=False) as part:
-            neighbors = Neighbors(part["ids"], part["scores"])
-            return ExactResult(neighbors, part["next_scores"], part["survivors"], str(part["kernels"]))
+        with np.load(path, allow_pickle=False) as arrays:
+            return self._part(arrays)
 
-    def save(self, start: int, found: ExactResult) -> None:
+    def save(self, start: int, found: Part) -> None:
         """Keep the answers of a range."""
         with replace_file(self._path(start)) as temporary, temporary.open("wb") as file:
-            np.savez(
-                file,
-                ids=found.neighbors.ids,
-                scores=found.neighbors.scores,
-                next_scores=found.next_scores,
-                survivors=found.survivors,
-                kernels=np.array(found.kernels),
-            )
+            np.savez(file, **self._arrays(found))
 
     def remove(self) -> None:
         """Forget all parts."""
@@ -58,19 +62,35 @@ class Parts:
         return self._folder / f"{start:012d}.npz"
 
 
-def in_parts(n: int, step: int, parts: Parts, search: Callable[[range], ExactResult]) -> tuple[ExactResult, int]:
+def exact_parts(output: Path, key: str) -> Parts[ExactResult]:
+    """Return the parts of an exact search."""
+    return Parts(output, key, _arrays, _exact)
+
+
+def _arrays(found: ExactResult) -> dict[str, Any]:
+    named = found.neighbors._asdict() | {"next_scores": found.next_scores, "survivors": found.survivors}
+    return named | {"kernels": np.array(found.kernels)}
+
+
+def _exact(arrays: Mapping[str, NDArray[Any]]) -> ExactResult:
+    neighbors = Neighbors(arrays["ids"], arrays["scores"])
+    return ExactResult(neighbors, arrays["next_scores"], arrays["survivors"], str(arrays["kernels"]))
+
+
+def in_parts(n: int, step: int, parts: Parts[Part], search: Callable[[range], Part]) -> tuple[list[Part], int]:
     """Answer `n` queries, `step` at a time; return the answers, and how many of them were there already."""
     found, resumed = [], 0
     for start in range(0, n, step):
+        span = range(start, min(n, start + step))
         part = parts.load(start)
         if part is None:
-            part = search(range(start, min(n, start + step)))
+            part = search(span)
             if n > step:
                 parts.save(start, part)
         else:
-            resumed += len(part.survivors)
+            resumed += len(span)
         found.append(part)
-    return joined(found), resumed
+    return found, resumed
 
 
 def key_of(settings: Any, inputs: Iterable[str | None]) -> str:

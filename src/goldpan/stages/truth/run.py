@@ -20,7 +20,7 @@ from goldpan.stages.stage import make_config
 from goldpan.stages.truth.config import TruthConfig, metric_of
 from goldpan.stages.truth.holdout import Sides, WithoutRows, hold_out
 from goldpan.stages.truth.output import check_inputs_stay, check_output
-from goldpan.stages.truth.parts import Parts, in_parts, key_of
+from goldpan.stages.truth.parts import Parts, exact_parts, in_parts, joined, key_of
 from goldpan.stages.truth.sidecar import (
     attributes,
     columns,
@@ -51,7 +51,7 @@ def run(config: TruthConfig, progress: Progress | None = None) -> Report:
     check_inputs_stay(config.output, (config.base, config.queries))
     check_output(config.output, table.n - 1)
     settings = config.model_dump(mode="json", exclude={"memory_mb", "workers", "output"})
-    parts = Parts(parse_address(config.output).path, key_of(settings, (config.base, config.queries)))
+    parts = exact_parts(parse_address(config.output).path, key_of(settings, (config.base, config.queries)))
     found, resumed = _search(config, metric, sides, parts, progress or Silent())
     seconds = time.perf_counter() - started
     record = describe(found, metric, sides.base.n) | _inputs(config, sides)
@@ -94,7 +94,7 @@ def _sides(config: TruthConfig, table: Any) -> Sides:
 
 
 def _search(
-    config: TruthConfig, metric: Metric, sides: Sides, parts: Parts, progress: Progress
+    config: TruthConfig, metric: Metric, sides: Sides, parts: Parts[ExactResult], progress: Progress
 ) -> tuple[ExactResult, int]:
     """Search range by range; return the answers, and how many of them were there already."""
     queries = as_reader(sides.queries, "queries")
@@ -112,7 +112,7 @@ def _search(
         )
 
     found, resumed = in_parts(queries.n, PART_QUERIES, parts, search)
-    return _in_table(sides, found), resumed
+    return _in_table(sides, joined(found)), resumed
 
 
 def _in_table(sides: Sides, found: ExactResult) -> ExactResult:
