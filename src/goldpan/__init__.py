@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from goldpan.stages.acquire.webdataset import STAGE as acquire_webdataset
     from goldpan.stages.bench.run import STAGE as bench_make
     from goldpan.stages.embed.run import STAGE as embed
+    from goldpan.stages.project.run import project
     from goldpan.stages.publish.run import publish
     from goldpan.stages.search.run import search_images
     from goldpan.stages.stream.make import bench_runbook
@@ -57,6 +58,7 @@ _FRONT_DOOR = {
     "load_encoder": "encoders.loading:load_encoder",
     "open_image": "imaging.opening:open_image",
     "open_vectors": "formats.vectors:open_vectors",
+    "project": "stages.project.run:project",
     "publish": "stages.publish.run:publish",
     "search_images": "stages.search.run:search_images",
     "truth": "stages.truth.run:truth",
@@ -84,6 +86,7 @@ __all__ = [
     "load_encoder",
     "open_image",
     "open_vectors",
+    "project",
     "publish",
     "search_images",
     "truth",

@@ -17,7 +17,9 @@ VERBS = {
     "acquire": "Bring images in: folder, table, webdataset, openimages.",
     "embed": "Turn images or captions into vectors.",
     "search": "Find images by text, image, id or vector.",
+    "project": "Make vectors smaller: PCA, sketches of bits, casts; and tell what recall is left.",
     "truth": "Compute exact nearest neighbors between two sets of vectors.",
+    "index": "Build index folders, search them, add and remove rows.",
     "bench": "Make vector-search benchmarks, and run index engines on them.",
     "publish": "Write a benchmark in the layouts that other people's tools read.",
     "verify": "Check a benchmark: sums, headers, norms, duplicates, leakage, truth.",
@@ -36,7 +38,7 @@ app = cyclopts.App(
     help_format="plaintext",
     suppress_keyboard_interrupt=False,
 )
-_GROUPS = ("acquire", "bench", "truth")  # verbs with commands below them
+_GROUPS = ("acquire", "bench", "index", "truth")  # verbs with commands below them
 for _verb, _help in VERBS.items():
     app.command(f"goldpan.cli.{_verb}:{'app' if _verb in _GROUPS else _verb}", name=_verb, help=_help)
 

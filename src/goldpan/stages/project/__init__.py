@@ -1,0 +1,1 @@
+"""Project: smaller vectors for faster search, and how much recall they leave."""
