@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from goldpan.formats.runbook import Delete, Insert, Replace, Runbook, Search, re
 from goldpan.formats.step_truth import read_step_truth
 from goldpan.stages.stream.config import StreamConfig
 from goldpan.stages.stream.data import Data, load_data
-from goldpan.stages.stream.gold import compute_gold, moments
+from goldpan.stages.stream.gold import compute_gold, drifts
 from goldpan.stages.stream.run import bench_stream
 from goldpan.stages.stream.score import audit_recalls, score_searches, stream_score
 
@@ -107,8 +110,7 @@ class TestFixture:
         runbook, data, _ = xs
         stale = read_step_truth(truth, 2).ids[:, :10]
         gold = compute_gold(truth, runbook, data, 100, "key", Silent())
-        told = {moment.step: moment for moment in moments(runbook, data)}
-        rows, faults = score_searches(dict.fromkeys((2, 4, 6), stale), runbook, gold, told, 10)
+        rows, faults = score_searches(dict.fromkeys((2, 4, 6), stale), runbook, gold, drifts(runbook, data), 10)
         assert rows[4]["recall"] == pytest.approx(0.4953, abs=5e-5)
         assert stream_score([row["recall"] for row in rows.values()]) == pytest.approx(0.8318, abs=5e-5)
         assert rows[4]["dead_answers"] == 5047
@@ -151,11 +153,10 @@ class TestScorer:
     ) -> None:
         runbook, data, _ = xs
         gold = compute_gold(truth, runbook, data, 100, "key", Silent())
-        told = {moment.step: moment for moment in moments(runbook, data)}
         answers = {step: gold.at(step).ids[:, :10].copy() for step in (2, 4, 6)}
         for step, lost in ((2, 1), (4, 7), (6, 3)):
             answers[step][:, :lost] = -1
-        rows, _ = score_searches(answers, runbook, gold, told, 10)
+        rows, _ = score_searches(answers, runbook, gold, drifts(runbook, data), 10)
         assert [row["recall"] for row in rows.values()] == pytest.approx([0.9, 0.3, 0.7])
         assert [row["missing_answers"] for row in rows.values()] == [1000, 7000, 3000]
         assert stream_score([row["recall"] for row in rows.values()]) == pytest.approx(19 / 30)
@@ -265,6 +266,29 @@ class TestRuns:
             bench_stream(**other | {"output": tmp_path / "y"})
 
 
+def wait_for(ready: Callable[[], Any], seconds: float = 60) -> Any:
+    """Return what becomes true in time."""
+    until = time.monotonic() + seconds
+    while not (found := ready()):
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.05)
+    return found
+
+
+def command_line(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_text()
+    except OSError:
+        return ""
+
+
+HEAD = """
+import os, time
+from dataclasses import replace
+from goldpan.search.engines.flat import Flat
+
+class Planted(Flat):
+"""
 PLANTED = {
     "planted_dies": """
     def remove(self, ids):
@@ -299,6 +323,10 @@ PLANTED = {
     def remove(self, ids):
         time.sleep(600)
 """,
+    "planted_sleeps": """
+    def remove(self, ids):
+        time.sleep(600)
+""",
     "planted_swells": """
     def remove(self, ids):
         self.held = b"x" * (1 << 30)
@@ -314,8 +342,7 @@ class TestBadEngines:
     def packages(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         folder = tmp_path_factory.mktemp("packages")
         for name, methods in PLANTED.items():
-            head = "import os, time\nfrom dataclasses import replace\nfrom goldpan.search.engines.flat import Flat\nclass Planted(Flat):"
-            plant(folder, name, head + methods)
+            plant(folder, name, HEAD + methods)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTHONPATH", str(folder))
             patch.syspath_prepend(folder)
@@ -367,9 +394,27 @@ class TestBadEngines:
             operation == "consolidate" for row in entries["flat"]["rows"] for operation in [row["operation"]]
         )
 
+    def test_a_killed_run_leaves_no_process_and_goes_on(self, packages: Path, tmp_path: Path) -> None:
+        fields = stream_fields(tmp_path)
+        kept = {name: value for name, value in fields.items() if name not in ("runbook", "engine")}
+        words = [f"--{name.replace('_', '-')}={value}" for name, value in kept.items()]
+        command = [sys.executable, "-m", "goldpan", "bench", "stream", str(fields["runbook"]), *words]
+        started = subprocess.Popen([*command, "--engine", "planted_hangs"], stderr=subprocess.DEVNULL)
+        rows = wait_for(lambda: list((tmp_path / "results/engines").glob(".planted_hangs.*/rows.jsonl")))[0]
+        wait_for(lambda: rows.read_text().count("\n") == 2)
+        with pytest.raises(InputError, match="Another run is at work"):
+            bench_stream(**fields)
+        started.kill()
+        started.wait()
+        wait_for(lambda: not any(str(rows.parent) in command_line(pid) for pid in Path("/proc").glob("[0-9]*")))
+        assert rows.is_file()
+        (packages / "planted_hangs.py").write_text("from goldpan.search.engines.flat import Flat as Planted")
+        assert bench_stream(**fields | {"engine": ("planted_hangs",)}).rows_out == 1
+        assert not rows.exists()
+
     @pytest.mark.slow
     def test_one_that_hangs_is_ended(self, packages: Path, small: dict[str, Any]) -> None:
-        bench_stream(**small | {"engine": ("planted_hangs",), "time_limit": 8})
+        bench_stream(**small | {"engine": ("planted_sleeps",), "time_limit": 8})
         bad = record(small)["engines"][0]
         assert bad["status"] == "time limit"
         assert bad["wall_seconds"] < 60

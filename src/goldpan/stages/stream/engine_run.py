@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from goldpan.formats.results_streaming import StreamingResult, streaming_result_
 from goldpan.formats.runbook import Runbook
 from goldpan.search.engines.spec import parse_spec
 from goldpan.stages.stream.config import StreamConfig
-from goldpan.stages.stream.gold import Gold, Moment
+from goldpan.stages.stream.gold import Drift, Gold
 from goldpan.stages.stream.launch import launch
 from goldpan.stages.stream.play import ROWS, Row
 from goldpan.stages.stream.score import score_searches
@@ -59,6 +60,8 @@ def play_engine(folder: Path, config: StreamConfig, engine: str, runbook: Runboo
     Returns:
         ``engine``, ``key``, ``status``, ``error``, ``rows`` not yet scored ...
     """
+    for left in folder.parent.glob(f".{folder.name}.*.tmp"):  # of a run that was killed
+        shutil.rmtree(left)
     with replace_folder(folder) as work:
         result = {"engine": engine, "key": key, "error": None} | launch(work, config, engine, runbook.dataset)
         lines = (work / ROWS).read_text("utf-8").splitlines() if (work / ROWS).is_file() else []
@@ -68,11 +71,11 @@ def play_engine(folder: Path, config: StreamConfig, engine: str, runbook: Runboo
 
 
 def score_engine(
-    result: dict[str, Any], folder: Path, runbook: Runbook, gold: Gold, moments: Mapping[int, Moment], k: int
+    result: dict[str, Any], folder: Path, runbook: Runbook, gold: Gold, drift: Mapping[int, Drift], k: int
 ) -> dict[str, Any]:
     """Return the results of an engine with recall in its rows, a summary, and what the audit says."""
     answers = read_answers(folder, result["rows"])
-    scored, faults = score_searches(answers, runbook, gold, moments, k)
+    scored, faults = score_searches(answers, runbook, gold, drift, k)
     rows: list[Row] = [
         row | scored.get(row["step"], {}) if row["operation"] == "search" else row for row in result["rows"]
     ]

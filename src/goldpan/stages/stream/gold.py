@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -25,39 +24,35 @@ _RECORD = "truth.json"
 _SLACK = 1e-3  # by how much a distance of a given truth may differ from ours, relative: others compute in float32
 
 
-class Moment(NamedTuple):
-    """What is true at one search.
+class Drift(NamedTuple):
+    """How far the live points have moved at a search.
 
     Attributes:
-        step: its number, from 1.
-        live: ``(runbook.rows,)`` bool, which tags are live.
-        drift: Euclidean distance from the mean of the live points to that of the first insert.
-        drift_relative: that, over the root mean square distance of the first points to their mean.
+        distance: from their mean to that of the first insert, Euclidean.
+        relative: that, over the root mean square distance of the first points to their mean.
     """
 
-    step: int
-    live: np.ndarray[tuple[int], np.dtype[np.bool_]]
-    drift: float
-    drift_relative: float
+    distance: float
+    relative: float
 
 
-def moments(runbook: Runbook, data: Data) -> Iterator[Moment]:
-    """Play a stream on paper and tell of each search; the sum of the live points is kept up to date in float64."""
-    state = Live(runbook)
+def drifts(runbook: Runbook, data: Data) -> dict[int, Drift]:
+    """Play a stream on paper; the sum of the live points is kept up to date in float64."""
+    state, found = Live(runbook), {}
     total, first, spread = np.zeros(1), np.zeros(1), 0.0
     for number, step in enumerate(runbook.steps, 1):
         if isinstance(step, Search):
-            live = state.row_of >= 0
-            drift = float(np.linalg.norm(total / max(1, live.sum()) - first)) if live.any() else float("nan")
-            yield Moment(number, live, drift, drift / spread if spread else float("nan"))
+            live = len(state.tags)
+            distance = float(np.linalg.norm(total / live - first)) if live else float("nan")
+            found[number] = Drift(distance, distance / spread if spread else float("nan"))
             continue
-        before = state.row_of.copy()
         change = state.apply(step)
-        added, removed = (data.wide(data.base.take(rows)) for rows in (change.rows, before[change.removed]))
-        total = total + added.sum(axis=0) - removed.sum(axis=0)
+        added, gone = (data.wide(data.base.take(rows)) for rows in (change.rows, change.gone))
+        total = total + added.sum(axis=0) - gone.sum(axis=0)
         if number == 1:
             first = added.mean(axis=0)
             spread = float(np.sqrt(((added - first) ** 2).sum(axis=1).mean()))
+    return found
 
 
 class Gold:
@@ -166,6 +161,8 @@ class _Scan:
 
 def _doubles(runbook: Runbook) -> bool:
     """Tell whether a row is ever live under two tags, which a replace can bring about."""
+    if not any(isinstance(step, Replace) for step in runbook.steps):
+        return False
     state = Live(runbook)
     for step in runbook.steps:
         change = state.apply(step)

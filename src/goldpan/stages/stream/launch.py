@@ -37,12 +37,12 @@ def launch(folder: Path, config: StreamConfig, engine: str, entry: str) -> dict[
     started = time.perf_counter()
     with (folder / _STDERR).open("wb") as stderr:
         command = [sys.executable, "-m", "goldpan.stages.stream.worker", str(folder)]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr)
-        try:
-            ended = _watch(process, config, started)
-        finally:
-            process.kill()  # nothing where it has ended
-            process.wait()
+        # The worker ends when its stdin does, so it does not outlive a run that is killed.
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr) as process:
+            try:
+                ended = _watch(process, config, started)
+            finally:
+                process.kill()  # nothing where it has ended
     return (ended or _outcome(folder, process.returncode)) | {"wall_seconds": time.perf_counter() - started}
 
 

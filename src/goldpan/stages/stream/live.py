@@ -11,9 +11,17 @@ from goldpan.formats.runbook import Delete, Insert, Replace, Runbook, Step
 
 
 class Change(NamedTuple):
-    """What a step does to an index: first `removed` go, then `added` come, standing for `rows`."""
+    """What a step does to an index: first `removed` go, then `added` come.
+
+    Attributes:
+        removed: tags that go.
+        gone: the rows they stood for.
+        added: tags that come.
+        rows: the rows they stand for.
+    """
 
     removed: Ids
+    gone: Ids
     added: Ids
     rows: Ids
 
@@ -36,16 +44,16 @@ class Live:
     def apply(self, step: Step) -> Change:
         """Take a step; a search changes nothing. That it is possible is the reader's care (`read_runbook`)."""
         none = np.empty(0, np.int64)
+        removed, added, rows = none, none, none
         match step:
             case Insert(start, end):
-                change = Change(none, np.arange(start, end), np.arange(start, end))
+                added = rows = np.arange(start, end)
             case Delete(start, end):
-                change = Change(np.arange(start, end), none, none)
+                removed = np.arange(start, end)
             case Replace(tags_start, tags_end, ids_start, ids_end):
-                tags = np.arange(tags_start, tags_end)
-                change = Change(tags, tags, np.arange(ids_start, ids_end))
-            case _:
-                return Change(none, none, none)
-        self.row_of[change.removed] = -1
-        self.row_of[change.added] = change.rows
+                removed = added = np.arange(tags_start, tags_end)
+                rows = np.arange(ids_start, ids_end)
+        change = Change(removed, self.row_of[removed], added, rows)
+        self.row_of[removed] = -1
+        self.row_of[added] = rows
         return change

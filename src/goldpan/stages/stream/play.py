@@ -87,15 +87,15 @@ class Player:
                     _, seconds = timed(self._index.consolidate)
                     yield {"operation": "consolidate", "rows": 0, "live": self._index.n, "seconds": seconds}
             return
-        before = self._state.row_of.copy() if isinstance(step, Delete) else None
         change = self._state.apply(step)
         self._removals += isinstance(step, Delete | Replace)
         if self._rebuilds:
             self._built = False
             yield self._row(step, change, [])
             return
-        row = self._update(step, change)
-        yield row | (self._probe_removed(change.removed, before) if before is not None else self._probe_added(change))
+        yield self._update(step, change) | (
+            self._probe_removed(change) if isinstance(step, Delete) else self._probe_added(change)
+        )
 
     def _update(self, step: Step, change: Change) -> Row:
         """Hand a change to the index, `batch` points a call; the first insert builds it."""
@@ -172,12 +172,12 @@ class Player:
                 return {"visible": shares[0], "visible_ms": 1e3 * (time.perf_counter() - started)}
         return {"visible": shares[0], "visible_ms": None}
 
-    def _probe_removed(self, removed: Ids, before: Ids) -> Row:
+    def _probe_removed(self, change: Change) -> Row:
         """Search for points that just went: how many answers still name one of them."""
         if not self._config.probes or not self._index.n:
             return {}
-        vectors = self._data.base.take(before[_spread(removed, self._config.probes)])
-        return {"still_found": int(np.isin(self._index.search(vectors, self._config.k).ids, removed).sum())}
+        vectors = self._data.base.take(_spread(change.gone, self._config.probes))
+        return {"still_found": int(np.isin(self._index.search(vectors, self._config.k).ids, change.removed).sum())}
 
     def _open(self) -> Index:
         config, data = self._config, self._data

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import platform
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,7 @@ from goldpan.stages.stream.engine_run import (
     write_bigann,
     write_record,
 )
-from goldpan.stages.stream.gold import Gold, compute_gold, given_gold, moments
+from goldpan.stages.stream.gold import Drift, Gold, compute_gold, drifts, given_gold
 from goldpan.stages.stream.picture import draw_stream
 from goldpan.stages.stream.play import check_engine
 
@@ -54,23 +57,59 @@ def run(config: StreamConfig, progress: Progress | None = None) -> Report:
     record = _start(config, runbook, data, stream)
     known = _known(config.output / RECORD, record)
     rebuilt = {engine: check_engine(config, engine, runbook, data) for engine in config.engine}
-    gold = _gold(config, runbook, data, stream, progress)
-    told = {moment.step: moment for moment in moments(runbook, data)}
-    done = 0
-    progress.start("engines", len(config.engine))
-    for engine in config.engine:
-        folder, key = config.output / "engines" / slug(engine), run_key(config, engine, rebuilt[engine], stream)
+    with _alone(config.output):
+        gold = _gold(config, runbook, data, stream, progress)
+        played = _Played(config, runbook, data, gold, drifts(runbook, data), stream)
+        progress.start("engines", len(config.engine))
+        for engine in config.engine:
+            known[engine] = played(engine, rebuilt[engine])
+            record["engines"] = list(known.values())
+            write_record(config.output / RECORD, record)
+            progress.advance(failed=int(known[engine]["status"] != "done"))
+        progress.finish()
+        draw_stream(config.output / PICTURE, record)
+    seconds = time.perf_counter() - started
+    return _report(config, [known[engine] for engine in config.engine], played.done_before, seconds)
+
+
+class _Played:
+    """Plays engines, or takes what is there of them, and scores the answers.
+
+    Attributes:
+        done_before: how many had been played.
+    """
+
+    def __init__(
+        self, config: StreamConfig, runbook: Runbook, data: Data, gold: Gold, drift: dict[int, Drift], stream: str
+    ) -> None:
+        self._config, self._runbook, self._data = config, runbook, data
+        self._gold, self._drift, self._stream = gold, drift, stream
+        self.done_before = 0
+
+    def __call__(self, engine: str, rebuilt: bool) -> dict[str, Any]:
+        config, runbook = self._config, self._runbook
+        folder, key = config.output / "engines" / slug(engine), run_key(config, engine, rebuilt, self._stream)
         result = read_done(folder, key)
-        done += result is not None
+        self.done_before += result is not None
         result = result or play_engine(folder, config, engine, runbook, key)
-        known[engine] = score_engine(result, folder, runbook, gold, told, config.k) | {"rebuilt": rebuilt[engine]}
-        write_bigann(config.output, config, result, folder, runbook, data.metric)
-        record["engines"] = list(known.values())
-        write_record(config.output / RECORD, record)
-        progress.advance(failed=int(result["status"] != "done"))
-    progress.finish()
-    draw_stream(config.output / PICTURE, record)
-    return _report(config, [known[engine] for engine in config.engine], done, time.perf_counter() - started)
+        write_bigann(config.output, config, result, folder, runbook, self._data.metric)
+        return score_engine(result, folder, runbook, self._gold, self._drift, config.k) | {"rebuilt": rebuilt}
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder of results, which is made where it is missing.
+
+    Raises:
+        InputError: another run is at work in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"Another run is at work in {folder}; wait for it, or name another output.") from None
+        yield
 
 
 def bench_stream(**fields: Any) -> Report:

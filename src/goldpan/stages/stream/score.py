@@ -12,7 +12,8 @@ from goldpan.formats.runbook import Runbook
 from goldpan.formats.truth import Truth
 from goldpan.metrics.audit import audit_answers
 from goldpan.metrics.recall import strict_recall, tie_aware_recall
-from goldpan.stages.stream.gold import Gold, Moment
+from goldpan.stages.stream.gold import Drift, Gold
+from goldpan.stages.stream.live import Live
 
 _TIE = 1e-6  # of a stored distance, absolute: the rule of big-ann-benchmarks
 _SAME = 0.99  # share of questions with a new truth that may keep their old answer before it is suspicious
@@ -40,7 +41,7 @@ def stream_score(recalls: Sequence[float]) -> float:
 
 
 def score_searches(
-    answers: Mapping[int, Ids], runbook: Runbook, gold: Gold, moments: Mapping[int, Moment], k: int
+    answers: Mapping[int, Ids], runbook: Runbook, gold: Gold, drift: Mapping[int, Drift], k: int
 ) -> tuple[dict[int, Row], list[str]]:
     """Score every search that was answered.
 
@@ -48,7 +49,7 @@ def score_searches(
         answers: of each step that was answered, ``(n_queries, k)`` tags, -1 where there is none.
         runbook: the stream.
         gold: its truth.
-        moments: what was live at each search.
+        drift: of each search.
         k: how many neighbors count.
 
     Returns:
@@ -56,20 +57,22 @@ def score_searches(
     """
     rows: dict[int, Row] = {}
     faults: list[str] = []
-    pairs = _Pairs()
-    for step in sorted(answers):
-        found, truth, moment = answers[step], gold.at(step), moments[step]
+    state, pairs = Live(runbook), _Pairs()
+    for number, step in enumerate(runbook.steps, 1):
+        state.apply(step)
+        if number not in answers:
+            continue
+        found, truth, live = answers[number], gold.at(number), state.row_of >= 0
         inside = (found >= 0) & (found < runbook.rows)
-        dead = int((inside & ~moment.live[np.where(inside, found, 0)]).sum())
-        rows[step] = recall_of(found, truth, k) | {
-            "dead_answers": dead,
-            "missing_answers": int((found[:, : min(k, int(moment.live.sum()))] < 0).sum()),
-            "drift": moment.drift,
-            "drift_relative": moment.drift_relative,
+        rows[number] = recall_of(found, truth, k) | {
+            "dead_answers": int((inside & ~live[np.where(inside, found, 0)]).sum()),
+            "missing_answers": int((found[:, : min(k, int(live.sum()))] < 0).sum()),
+            "drift": drift[number].distance,
+            "drift_relative": drift[number].relative,
         }
-        seen = audit_answers(found, runbook.rows, truth=truth.ids[:, :k], live=moment.live)
-        faults += [f"step {step}: {fault.detail}" for fault in seen]
-        faults += pairs.audit(step, found, truth.ids[:, :k])
+        seen = audit_answers(found, runbook.rows, truth=truth.ids[:, :k], live=live)
+        faults += [f"step {number}: {fault.detail}" for fault in seen]
+        faults += pairs.audit(number, found, truth.ids[:, :k])
     return rows, faults
 
 

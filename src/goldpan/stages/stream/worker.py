@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -36,5 +38,12 @@ def main(folder: Path) -> None:
     (folder / OUTCOME).write_text(json.dumps(outcome), "utf-8")
 
 
+def _end_with_parent() -> None:
+    """Wait for the end of stdin, which comes when the process that started this one is gone, and end too."""
+    os.read(0, 1)  # not sys.stdin, whose lock would be held when this process ends of itself
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     main(Path(sys.argv[1]))
