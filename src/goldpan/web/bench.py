@@ -93,9 +93,14 @@ def _conditions(summary: Summary) -> str:
         return "Nothing could be measured."
     loads = [load for row in good for load in (row["load_before"], row["load_after"])]
     rounds = len({row["round"] for row in good})
+    leaks = "".join(
+        f" {about['queries_in_base']:,} queries of {name} are rows of its base."
+        for name, about in summary.datasets.items()
+        if about["queries_in_base"]
+    )
     return (
         f"{len(good):,} measurements in {rounds} round{'' if rounds == 1 else 's'}, engines in turns, each in a "
-        f"process of its own; the load of the machine was {min(loads):g} to {max(loads):g}."
+        f"process of its own; the load of the machine was {min(loads):g} to {max(loads):g}." + leaks
     )
 
 

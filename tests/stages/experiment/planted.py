@@ -48,6 +48,10 @@ class Planted(Flat):
             case "remembers":
                 self.first = self.first or found
                 return Neighbors(self.first.ids[: len(queries)], self.first.scores[: len(queries)])
+            case "memoizes":
+                seen = {} if self.first is None else self.first
+                time.sleep(0.003 * sum(row.tobytes() not in seen for row in queries))
+                self.first = seen | {row.tobytes(): True for row in queries}
             case "forgets":  # a little worse each time
                 self.first = (self.first or 0) + 1
                 return Neighbors(np.where(np.arange(k) < k - self.first, found.ids, -1), found.scores)

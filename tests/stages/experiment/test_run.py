@@ -17,6 +17,7 @@ from goldpan.metrics.recall import strict_recall
 from goldpan.stages.experiment.answers import read_recalls
 from goldpan.stages.experiment.config import BenchRunConfig, Experiment
 from goldpan.stages.experiment.data import Data
+from goldpan.stages.experiment.measure import nudged
 from goldpan.stages.experiment.peer import Peer
 from goldpan.stages.experiment.run import run_experiment
 from goldpan.stages.experiment.store import Results
@@ -142,6 +143,7 @@ def test_an_interpreter_that_is_none(files):
         ("twice", "duplicate_ids"),
         ("swapped", "swapped_columns"),
         ("remembers", "replayed_answers"),
+        ("memoizes", "memoized_answers"),
     ],
 )
 def test_planted_faults_are_caught(files, planted, fault, kind):
@@ -208,3 +210,13 @@ def test_the_harness_takes_less_than_2_percent(tmp_path, planted):
         peer.close()
     assert sum(one.seconds for one in passes) >= 3
     assert harness_s < 0.02 * sum(one.seconds for one in passes)
+
+
+def test_nudged_queries_are_new():
+    rng = np.random.default_rng(0)
+    for queries in (rng.standard_normal((9, 3), np.float32), rng.integers(0, 256, (9, 3), np.uint8)):
+        other, another = nudged(queries, 1), nudged(queries, 2)
+        assert other.dtype == queries.dtype
+        assert (other != queries).any(axis=1).all()
+        assert (other != another).any(axis=1).all()
+        np.testing.assert_allclose(other.astype(float), queries.astype(float), rtol=0.01, atol=1)
