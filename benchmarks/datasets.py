@@ -26,6 +26,7 @@ import numpy as np
 from PIL import Image
 
 from goldpan.formats.atomic import replace_file
+from goldpan.formats.sparse import write_sparse
 from goldpan.formats.vectors import write_vectors
 from goldpan.search.generators.protocol import BLOCK_ROWS, ModelReader
 from goldpan.search.synthetic import RANDOM_XS, SPARSE, TABLE, open_dataset, open_readers
@@ -43,7 +44,11 @@ def write_dataset(name: str, folder: Path, suffix: str | None = None, **sizes: i
     readers = open_readers(name, **sizes)
     _in(folder)
     if readers.name == SPARSE:
-        return [write_sparse(folder / "sparse.h5", readers)]
+        path = folder / "sparse.h5"
+        for group, part in {"train": "base", "itest/queries": "queries", "otest/queries": "learn"}.items():
+            reader = getattr(readers, part)
+            write_sparse(f"{path}:{group}", _blocks(reader, []), dim=reader.dim, n=reader.n)
+        return [path]
     suffix = suffix or ("u8bin" if readers.base.dtype == np.uint8 else "fvecs")
     files = []
     for part in ("base", "queries", "learn"):
@@ -72,28 +77,6 @@ def _blocks(reader: ModelReader, labels: list[np.ndarray]) -> Iterator[np.ndarra
         if drawn.labels is not None:
             labels.append(drawn.labels)
         yield drawn.rows
-
-
-def write_sparse(path: Path, readers: object) -> Path:
-    """Write CSR groups `train`, `itest/queries` and `otest/queries` (learn), block by block."""
-    import h5py
-
-    with replace_file(path) as temporary, h5py.File(temporary, "w") as file:
-        for key, part in {"train": "base", "itest/queries": "queries", "otest/queries": "learn"}.items():
-            reader: ModelReader = getattr(readers, part)
-            group = file.create_group(key)
-            group.attrs["shape"] = (reader.n, reader.dim)
-            data = group.create_dataset("data", (0,), "f4", maxshape=(None,), chunks=(1 << 18,))
-            indices = group.create_dataset("indices", (0,), "i4", maxshape=(None,), chunks=(1 << 18,))
-            ends = [np.zeros(1, np.int64)]
-            for rows in _blocks(reader, []):
-                done = int(ends[-1][-1])
-                for dataset, values in ((data, rows.data), (indices, rows.indices)):
-                    dataset.resize(done + rows.nnz, axis=0)
-                    dataset[done:] = values
-                ends.append(done + rows.indptr[1:].astype(np.int64))
-            group.create_dataset("indptr", data=np.concatenate(ends))
-    return path
 
 
 def write_real(arguments: argparse.Namespace) -> list[Path]:

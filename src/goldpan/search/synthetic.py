@@ -162,8 +162,8 @@ def open_readers(
     if min(size[:3]) < 1:
         raise InputError(f"Rows, queries and dimensions must be 1 or more, not {size.n}, {size.queries}, {size.dim}.")
     model = entry.model(seed, size)
-    parts = (ModelReader(model, part, size.n if part == "base" else size.queries, seed) for part in PARTS)
-    return Readers(key, *parts, entry.metric)
+    base, asked, learn = (ModelReader(model, part, size.n if part == "base" else queries, seed) for part in PARTS)
+    return Readers(key, base, asked, learn, entry.metric)
 
 
 def _gather(reader: ModelReader) -> tuple[NDArray[Any], NDArray[np.int64] | None]:

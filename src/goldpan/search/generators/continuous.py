@@ -166,8 +166,9 @@ class Drift:
 
 
 def _spectrum(dim: int) -> Rows:
-    axes = np.arange(1, dim + 1) ** -0.55
-    return (axes / np.sqrt((axes**2).sum())).astype(np.float32)
+    axes: Rows = (np.arange(1, dim + 1) ** -0.55).astype(np.float32)
+    axes /= np.sqrt((axes * axes).sum())
+    return axes
 
 
 def _cumulative(shares: NDArray[np.float64]) -> NDArray[np.float64]:

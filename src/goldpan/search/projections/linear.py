@@ -117,7 +117,8 @@ class Cast:
         """
         wide = float_rows(rows, Metric.IP, self.dim_in)
         if self._to == "int8":
-            return np.clip(np.rint(wide * self._scale), -127, 127).astype(np.int8)
+            codes: NDArray[np.int8] = np.clip(np.rint(wide * self._scale), -127, 127).astype(np.int8)
+            return codes
         with np.errstate(over="ignore"):
             cast = wide.astype(np.float16) if self._to == "float16" else _bfloat16(wide)
         if len(bad_rows(cast)):
@@ -136,7 +137,8 @@ class Cast:
 def _bfloat16(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Round float32 to the nearest value of bfloat16, ties to even."""
     bits = np.ascontiguousarray(rows).view(np.uint32)
-    return ((bits + np.uint32(0x7FFF) + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)).view(np.float32)
+    rounded: NDArray[np.float32] = ((bits + np.uint32(0x7FFF) + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)).view(FLOAT)
+    return rounded
 
 
 def whole_size(spec: str, size: str, most: int | None = None, multiple: int = 1) -> int:

@@ -161,8 +161,8 @@ class Itq(Sketch):
         directions = axes @ turns
         return directions, (mean @ directions)[None]
 
-    def _turn(self, sample: Matrix, rng: np.random.Generator) -> Matrix:
-        turn = random_rotation(rng, sample.shape[1])
+    def _turn(self, sample: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+        turn: NDArray[Any] = random_rotation(rng, sample.shape[1])
         for _ in range(self.steps):
             left, _, right = np.linalg.svd(sample.T @ np.sign(sample @ turn))
             turn = left @ right

@@ -106,14 +106,14 @@ def _recall(
     """Return the mean recall of exact search among the projections, for each depth."""
     assert config.truth is not None  # noqa: S101  asked by the caller
     truth = read_truth(config.truth).ids
-    sides = [as_reader(open_vectors(address), str(address)) for address in (base, queries)]
-    if len(truth) != sides[1].n:
-        raise ArrayError(f"{config.truth} has {len(truth)} queries, but {config.queries} has {sides[1].n}.")
-    if truth.max(initial=-1) >= sides[0].n:
-        raise ArrayError(f"{config.truth} names row {truth.max()}, but {config.base} has {sides[0].n}.")
+    small, asked = (as_reader(open_vectors(address), str(address)) for address in (base, queries))
+    if len(truth) != asked.n:
+        raise ArrayError(f"{config.truth} has {len(truth)} queries, but {config.queries} has {asked.n}.")
+    if truth.max(initial=-1) >= small.n:
+        raise ArrayError(f"{config.truth} names row {truth.max()}, but {config.base} has {small.n}.")
     depths = [k for k in _USUAL_DEPTHS if k <= truth.shape[1]] or [truth.shape[1]]
     return {
-        f"recall_bound_at_{k}": round(float(np.mean(recall_bound(projection, *sides, truth, k, progress))), 4)
+        f"recall_bound_at_{k}": round(float(np.mean(recall_bound(projection, small, asked, truth, k, progress))), 4)
         for k in ([config.k] if config.k is not None else depths)
     }
 
