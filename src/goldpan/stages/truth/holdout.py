@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from goldpan.core.errors import InputError
 from goldpan.core.records import Ids
-from goldpan.search.readers import VectorReader
+from goldpan.search.readers import VectorReader, WithoutRows
+
+__all__ = ["Sides", "Table", "WithoutRows", "hold_out"]
 
 
 class Table(VectorReader, Protocol):
@@ -17,37 +19,6 @@ class Table(VectorReader, Protocol):
 
     def take(self, ids: Ids) -> NDArray[Any]:
         """Return the rows numbered `ids`, in that order."""
-
-
-class WithoutRows:
-    """A table without some of its rows; the others move up.
-
-    Args:
-        table: the whole table.
-        held: ``(m,)`` distinct row numbers to leave out, ascending.
-    """
-
-    def __init__(self, table: VectorReader, held: Ids) -> None:
-        self._fetch = getattr(table, "load", table.read)  # memory of its own, where the table is a map of a file
-        self._held = held
-        self._moved = held - np.arange(len(held))  # how many rows stay before each one that goes
-        self.n = table.n - len(held)
-        self.dim = table.dim
-        self.dtype = table.dtype
-
-    def rows(self, numbers: Ids) -> Ids:
-        """Turn numbers of rows that stay into their row numbers in the whole table."""
-        found: Ids = numbers + np.searchsorted(self._moved, numbers, side="right")
-        return found
-
-    def read(self, start: int, stop: int) -> NDArray[Any]:
-        """Return rows `start` to `stop` of those that stay."""
-        if start >= stop:
-            return np.empty((0, self.dim), self.dtype)
-        first, last = self.rows(np.array([start, stop - 1]))
-        block: NDArray[Any] = self._fetch(int(first), int(last) + 1)
-        gone = self._held[(self._held >= first) & (self._held <= last)] - first
-        return np.delete(block, gone, axis=0) if len(gone) else block
 
 
 class Sides(NamedTuple):

@@ -1,0 +1,328 @@
+"""Tuning: build candidates on some rows, keep the promising, build those in full, and prove what is promised."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from goldpan.core.errors import InputError, MissingExtra, UnknownName
+from goldpan.core.progress import Progress, Silent
+from goldpan.core.records import Ids, Metric, parse_metric
+from goldpan.metrics.recall import lower_confidence_bound
+from goldpan.search.engines.loading import open_index
+from goldpan.search.engines.protocol import Index
+from goldpan.search.exact import exact_search
+from goldpan.search.readers import VectorReader, VectorSource, as_reader
+from goldpan.search.tune.candidates import Planned, plan
+from goldpan.search.tune.goal import Goal, NothingFits
+from goldpan.search.tune.measured import Measured
+from goldpan.search.tune.memory import expected_bytes
+from goldpan.search.tune.sample import Sides, held_out, some_rows, split_questions
+from goldpan.search.tune.settings import Questions, Trial, above, attempt, fastest, latency, recalls, rungs
+
+_GAIN = 1.1  # another candidate is built in full if it promises so much more
+_MOST_FULL = 3
+_SAMPLE_SHARE, _SAMPLE_LEAST, _SAMPLE_MOST = 16, 4_000, 20_000
+_PROBE_QUERIES = 500
+_BUILD_GROWTH = 1.1
+_CHANCE = 0.05  # so far below the target on the sample a candidate is not worth building in full
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """An index that does what was asked.
+
+    Attributes:
+        index: holds all rows, those that served as queries too.
+        spec: of the index, without the search parameters.
+        parameters: for ``index.search(queries, k, **parameters)``.
+        chosen: its row of the table.
+        measurements: all that was measured, in the order in which it was.
+        seconds: what tuning and building took together.
+    """
+
+    index: Index
+    spec: str
+    parameters: dict[str, float]
+    chosen: Measured
+    measurements: list[Measured]
+    seconds: float
+
+
+def tune_index(
+    base: VectorSource,
+    *,
+    queries: NDArray[Any] | None = None,
+    metric: str | Metric = Metric.IP,
+    goal: Goal | None = None,
+    specs: list[str] | None = None,
+    threads: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Tuned:
+    """Choose, by measuring, the fastest index that keeps a budget, and build it.
+
+    Candidates are built on a sample of the rows first; those that promise most are built in full. Half of the queries
+    choose the search parameters, the other half judge: on these the lower confidence bound of the mean recall, against
+    exact neighbors, must reach the goal. Without queries, rows of the base are held out in their place and added to
+    the index in the end.
+
+    Args:
+        base: ``(n, dim)`` array or reader.
+        queries: ``(m, dim)``; a few hundred at least, like those that will be asked.
+        metric: how near is measured.
+        goal: the budget; recall .95 at k=10 where None.
+        specs: candidates in the place of `goldpan.search.tune.candidates.CANDIDATES`.
+        threads: how many an index may use; all processors where None.
+        seed: of what is random.
+        progress: told in candidates.
+
+    Raises:
+        NothingFits: no candidate keeps the budget; the message says which comes nearest.
+        ArrayError: base and queries do not go together.
+        InputError: there are too few rows or queries.
+
+    Example:
+        >>>         >>> rows = np.random.default_rng(0).standard_normal((2000, 8), dtype=np.float32)
+        >>> tuned = tune_index(rows, metric="l2", goal=Goal(k=5, min_recall=0.9), specs=["flat"])
+        >>> tuned.spec, tuned.index.n, tuned.chosen.recall
+        ('flat', 2000, 1.0)
+    """
+    return _Tuning(base, queries, parse_metric(metric), goal or Goal(), threads, seed, progress).run(specs)
+
+
+class _Tuning:
+    """One run: what is the same for all candidates, and what was measured so far."""
+
+    def __init__(
+        self,
+        base: VectorSource,
+        queries: NDArray[Any] | None,
+        metric: Metric,
+        goal: Goal,
+        threads: int | None,
+        seed: int,
+        progress: Progress | None,
+    ) -> None:
+        self.began = time.perf_counter()
+        self.table = as_reader(base, "base")
+        self.metric, self.goal, self.threads, self.seed = metric, goal, threads, seed
+        self.progress = progress or Silent()
+        self.sides: Sides = held_out(self.table, queries, seed)
+        if goal.k >= self.sides.base.n:
+            raise InputError(f"k must be less than the {self.sides.base.n} rows of the base, not {goal.k}.")
+        asked = self._questions(self.sides.base, self.sides.queries, self.sides.ids)
+        self.explore, self.judge = split_questions(asked, seed)
+        self.measured: list[Measured] = []
+        self.speed_error = 1.0  # how much slower full indexes were than their samples promised
+
+    def run(self, specs: list[str] | None) -> Tuned:
+        n, dim = self.sides.base.n, self.table.dim
+        lines = (
+            [Planned(spec, spec, 0.5, expected_bytes(spec, n, dim)) for spec in specs]
+            if specs
+            else list(plan(n, self._sample_size(), dim, self.metric, self.goal))
+        )
+        promising = self._probe(lines)
+        best: tuple[Measured, Index] | None = None
+        for built, (promise, line, build_s) in enumerate(promising):
+            if best is not None and self._enough(best[0], promise, build_s, built):
+                break
+            row, index = self._full(line)
+            if row.verdict == "kept" and (best is None or _better(row, best[0])):
+                best = row, index
+            del index
+        if best is None:
+            raise NothingFits(self._nearest(), self.measured)
+        return self._finished(*best)
+
+    def _questions(self, base: VectorReader, queries: NDArray[Any], ids: Ids | None = None) -> Questions:
+        found = exact_search(base, queries, self.goal.k, self.metric, workers=self.threads).neighbors
+        return Questions(queries, found.ids if ids is None else ids[found.ids])
+
+    def _sample_size(self) -> int:
+        """Return how many rows candidates are tried on: all where a sample would save little."""
+        n = self.sides.base.n
+        size = min(_SAMPLE_MOST, max(_SAMPLE_LEAST, n // _SAMPLE_SHARE))
+        return size if 2 * size < n else n
+
+    def _probe(self, lines: list[Planned]) -> list[tuple[float, Planned, float]]:
+        """Build what can fit on a sample; return the candidates with promised speed and build time, best first."""
+        size = self._sample_size()
+        self.progress.start("candidates", len(lines))
+        rows = some_rows(self.sides.base, size, self.seed) if size < self.sides.base.n else None
+        asked = Questions(self.explore.rows[:_PROBE_QUERIES], self.explore.truth[:_PROBE_QUERIES])
+        if rows is not None:
+            asked = self._questions(as_reader(rows, "sample"), asked.rows)
+        found = []
+        for line in lines:
+            promise = self._promise(line, rows, asked)
+            if promise is not None:
+                found.append((promise[0], line, promise[1]))
+            self.progress.advance()
+        self.progress.finish()
+        return sorted(found, key=lambda item: -item[0])
+
+    def _promise(self, line: Planned, rows: NDArray[Any] | None, asked: Questions) -> tuple[float, float] | None:
+        """Return queries a second and seconds to build, as the sample promises; None for what is out."""
+        row = Measured(line.spec, bytes=line.bytes)
+        self.measured.append(row)
+        limit = self.goal.max_memory
+        if limit is not None and line.bytes > 1.05 * limit:
+            row.verdict = f"would take {_mb(line.bytes)}, more than {_mb(limit)}"
+            return None
+        try:
+            index = self._opened(line.probe)
+        except (MissingExtra, UnknownName, InputError) as error:
+            row.verdict = str(error)
+            return None
+        if rows is None:  # so few rows that a sample saves nothing
+            row.verdict = "built in full at once"
+            return 0.0 if line.growth == 1.0 else 1.0, 0.0
+        row.stage, row.rows = "sample", len(rows)
+        target = self.goal.min_recall
+        started = time.perf_counter()
+        try:
+            index.build(rows)
+            row.build_s = time.perf_counter() - started
+            trial, tried = fastest(index, asked, target) if target is not None else _middle(index, asked)
+        except InputError as error:  # an engine that cannot work on such rows
+            row.verdict = str(error)
+            return None
+        row.tried = [one.as_dict() for one in tried]
+        shown = trial or max(tried, key=lambda one: one.recall)
+        _note(row, shown)
+        if trial is None and target is not None and shown.recall < target - _CHANCE:
+            row.verdict = f"reaches a recall of {shown.recall:.3f} on a sample"
+            return None
+        larger = self.sides.base.n / len(rows)
+        row.verdict = "promising"
+        return shown.qps * larger**-line.growth * (1.0 if trial else 1e-3), row.build_s * larger**_BUILD_GROWTH
+
+    def _opened(self, spec: str) -> Index:
+        return open_index(spec, dim=self.table.dim, metric=self.metric, threads=self.threads, seed=self.seed)
+
+    def _enough(self, best: Measured, promise: float, build_s: float, built: int) -> bool:
+        """Tell whether to stop with what there is."""
+        late = self.goal.seconds is not None and time.perf_counter() - self.began + build_s > self.goal.seconds
+        return late or built >= _MOST_FULL or promise * self.speed_error < _GAIN * (best.qps or 0.0)
+
+    def _full(self, line: Planned) -> tuple[Measured, Index]:
+        """Build a candidate on all rows, find its settings and judge them."""
+        row = Measured(line.spec, stage="full", rows=self.sides.base.n)
+        self.measured.append(row)
+        self.progress.start(line.spec, None)
+        index = self._opened(line.spec)
+        started = time.perf_counter()
+        index.build(self.sides.base, self.sides.ids)
+        row.build_s = time.perf_counter() - started
+        row.bytes = int(index.memory_bytes() * self.table.n / index.n)
+        limit = self.goal.max_memory
+        if limit is not None and row.bytes > limit:
+            row.verdict = f"takes {_mb(row.bytes)}, more than {_mb(limit)}"
+        else:
+            self._set(index, row)
+        self.progress.finish()
+        return row, index
+
+    def _set(self, index: Index, row: Measured) -> None:
+        goal = self.goal
+        if goal.min_recall is None:
+            trial = self._most_thorough(index, row)
+        else:
+            trial, tried = fastest(index, self.explore, goal.min_recall)
+            row.tried = [one.as_dict() for one in tried]
+            if trial is None:
+                _note(row, max(tried, key=lambda one: one.recall))
+                row.verdict = f"reaches a recall of {row.recall:.4f}, not {goal.min_recall}"
+                return
+        if trial is not None:
+            self._judged(index, row, trial)
+
+    def _judged(self, index: Index, row: Measured, trial: Trial) -> None:
+        """Step up until the queries that had no say confirm the recall; measure speed there."""
+        goal, parameters = self.goal, trial.parameters
+        for parameters in [trial.parameters, *above(index, trial.parameters)]:
+            values = recalls(index, self.judge, parameters)
+            row.recall, row.recall_lower = float(values.mean()), lower_confidence_bound(values, goal.confidence)
+            if goal.min_recall is None or row.recall_lower >= goal.min_recall:
+                break
+        row.parameters = parameters
+        row.qps = attempt(index, self.judge, parameters).qps
+        single = latency(index, self.judge, parameters)
+        row.p50_ms, row.p99_ms = single.p50, single.p99
+        if goal.min_recall is not None and row.recall_lower is not None and row.recall_lower < goal.min_recall:
+            row.verdict = f"recall {row.recall:.4f}, for sure only {row.recall_lower:.4f}, not {goal.min_recall}"
+        elif goal.max_latency_ms is not None and single.p99 > goal.max_latency_ms:
+            row.verdict = f"a query takes {single.p99:.2f} ms (99th percentile), more than {goal.max_latency_ms}"
+        else:
+            row.verdict = "kept"
+
+    def _most_thorough(self, index: Index, row: Measured) -> Trial | None:
+        """Return the setting of most recall within the latency."""
+        name, values = rungs(index)
+        limit, best = self.goal.max_latency_ms, None
+        for value in values:
+            parameters = {name: float(value)} if name else {}
+            if "k_factor_rf" in index.traits.ladder:
+                parameters["k_factor_rf"] = 4.0
+            single = latency(index, self.explore, parameters, singles=100)
+            if limit is not None and single.p99 > limit:
+                row.verdict = f"a query takes {single.p99:.2f} ms (99th percentile), more than {limit}"
+                row.p50_ms, row.p99_ms, row.parameters = single.p50, single.p99, parameters
+                break
+            trial = attempt(index, self.explore, parameters)
+            row.tried.append(trial.as_dict())
+            if best is not None and trial.recall <= best.recall:
+                break
+            best = trial
+        return best
+
+    def _finished(self, row: Measured, index: Index) -> Tuned:
+        """Add the rows that were held out; where the index takes none, build it again with them."""
+        row.verdict = "chosen"
+        if self.sides.held is not None:
+            if index.traits.adds:
+                index.add(self.sides.queries, self.sides.held)
+            else:
+                index = self._opened(row.spec)
+                index.build(self.table)
+        row.bytes, row.rows = index.memory_bytes(), index.n
+        seconds = time.perf_counter() - self.began
+        return Tuned(index, row.spec, row.parameters, row, self.measured, seconds)
+
+    def _nearest(self) -> str:
+        """Say that nothing fits, and which candidate comes nearest."""
+        full = [row for row in self.measured if row.stage == "full"]
+        if full:
+            row = max(full, key=lambda one: (one.recall_lower or one.recall or 0.0, -one.bytes))
+            return f"No index keeps the budget. Nearest is {row.spec}: {row.verdict}. Ask for less, or allow more."
+        seen = [row for row in self.measured if row.recall is not None]
+        if seen:
+            row = max(seen, key=lambda one: one.recall or 0.0)
+            return f"No index keeps the budget. Nearest is {row.spec}: it {row.verdict}. Ask for less, or allow more."
+        row = min(self.measured, key=lambda one: one.bytes or float("inf"))
+        return f"No index keeps the budget. Nearest is {row.spec}: it {row.verdict}. Allow more memory."
+
+
+def _better(row: Measured, than: Measured) -> bool:
+    """Compare two that do what was asked: the faster; where only a latency was asked, see `_Tuning._set`."""
+    return (row.qps or 0.0) > (than.qps or 0.0)
+
+
+def _middle(index: Index, asked: Questions) -> tuple[Trial, list[Trial]]:
+    """Try one setting in the middle of the ladder, where no recall was asked for."""
+    name, values = rungs(index)
+    trial = attempt(index, asked, {name: float(values[len(values) // 2])} if name else {})
+    return trial, [trial]
+
+
+def _note(row: Measured, trial: Trial) -> None:
+    row.parameters, row.recall, row.qps = trial.parameters, trial.recall, trial.qps
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
