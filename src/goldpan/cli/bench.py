@@ -22,11 +22,12 @@ app.command(stage_command(STAGE, short={"encoder": "-e", "output": "-o"}), name=
 def _run(*values: Any, show: Show = DEFAULT_SHOW, **fields: Any) -> int:
     from goldpan.stages.experiment.store import Results
     from goldpan.stages.experiment.summary import Summary
+    from goldpan.stages.experiment.views import failures, overview
 
     config = config_from(BenchRunConfig, ["experiment"], values, fields)
     report = run_experiment(config, show.progress())
     summary = Summary(Results(config.output))
-    tables = [summary.overview(), summary.failures()]
+    tables = [overview(summary), failures(summary)]
     if show.json:
         write_json(report.as_dict() | {table.name: table.records() for table in tables})
     else:

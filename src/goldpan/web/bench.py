@@ -15,8 +15,9 @@ from goldpan.core.records import Report
 from goldpan.formats.atomic import replace_file
 from goldpan.stages.experiment.figures import builds_figure, figures
 from goldpan.stages.experiment.store import open_results
-from goldpan.stages.experiment.summary import Summary, compare
+from goldpan.stages.experiment.summary import Summary
 from goldpan.stages.experiment.tables import Table
+from goldpan.stages.experiment.views import all_tables, compare
 from goldpan.web.gallery import write_page
 
 
@@ -40,7 +41,7 @@ def report(config: BenchReportConfig, progress: Progress | None = None) -> Repor
     """
     started = time.perf_counter()
     summary = Summary(open_results(config.results), config.recalls, config.reference)
-    tables = summary.tables()
+    tables = all_tables(summary)
     if config.against is not None:
         other = Summary(open_results(config.against), config.recalls)
         tables.insert(1, compare(summary, other))

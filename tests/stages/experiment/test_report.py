@@ -7,11 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from goldpan.core.errors import InputError, UnknownName
+from goldpan.core.errors import FormatError, InputError, UnknownName
 from goldpan.stages.experiment.figures import builds_figure, figures
 from goldpan.stages.experiment.store import Results
-from goldpan.stages.experiment.summary import Summary, compare
+from goldpan.stages.experiment.summary import Summary
 from goldpan.stages.experiment.tables import Table, shown
+from goldpan.stages.experiment.views import compare, difficulty, failures, overview, settings, speed
 from goldpan.web.bench import BenchReportConfig, report
 
 SPEEDS = {"exact": [("default", 100.0, [1.0, 1.0, 1.0, 1.0])], "graph": [], "odd <b>": []}
@@ -52,25 +53,25 @@ def write(folder: Path, *, faster: float = 1.0, digest: str = "d1") -> Summary:
 
 def test_speed_at_a_recall(tmp_path):
     summary = write(tmp_path)
-    found = {(row["engine"], row["recall ≥"]): row for row in summary.speed().records()}
+    found = {(row["engine"], row["recall ≥"]): row for row in speed(summary).records()}
     assert found["graph", 0.5]["setting"] == "ef=1"
     assert found["graph", 0.7]["setting"] == "ef=9"
     assert found["graph", 0.7]["ratio"] == found["graph", 0.7]["ratio low"] == pytest.approx(3)
     assert found["graph", 0.7]["p99 ms"] == pytest.approx(1000 / 300)
     assert (found["graph", 0.95]["setting"], found["graph", 0.95]["QPS"]) == ("not reached", None)
     assert found["exact", 0.95]["ratio"] == 1
-    overview = {row["engine"]: row for row in summary.overview().records()}
-    assert [overview["graph"][f"QPS at {r}"] for r in (0.5, 0.7, 0.95)] == pytest.approx([900, 300, None])
-    fronts = {(row["engine"], row["setting"]) for row in summary.settings().records() if row["front"]}
+    lines = {row["engine"]: row for row in overview(summary).records()}
+    assert [lines["graph"][f"QPS at {r}"] for r in (0.5, 0.7, 0.95)] == pytest.approx([900, 300, None])
+    fronts = {(row["engine"], row["setting"]) for row in settings(summary).records() if row["front"]}
     assert fronts == {("exact", "default"), ("graph", "ef=1"), ("graph", "ef=9")}
 
 
 def test_hard_queries_and_failures(tmp_path):
     summary = write(tmp_path)
-    (hard,) = summary.difficulty().records()
+    (hard,) = difficulty(summary).records()
     assert (hard["engines"], hard["queries"], hard["whole for all"], hard["missed by all"]) == (2, 4, 1, 0)
     assert hard["hardest queries"] == "2 (0.30), 0 (0.90), 3 (0.90)"
-    (failure,) = summary.failures().records()
+    (failure,) = failures(summary).records()
     assert (failure["times"], failure["status"], failure["last words"]) == (2, "died", "oh no")
     assert failure["where"] == "ef=0, k = 5, batch, round 9 and 1 more"
 
@@ -97,6 +98,9 @@ def test_the_page_opens_from_disk(tmp_path):
     assert b"by \\| SIGSEGV" in files["report.md"]
     report(config)
     assert {path.name: path.read_bytes() for path in (tmp_path / "page").iterdir()} == files
+    next((tmp_path / "r").glob("gra*.parquet")).unlink()
+    with pytest.raises(FormatError, match="cannot be read"):
+        report(config)
     with pytest.raises(UnknownName, match="Did you mean 'graph'"):
         report(BenchReportConfig(results=tmp_path / "r", output=tmp_path / "page", reference="grap"))
 

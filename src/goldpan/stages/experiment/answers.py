@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from goldpan.core.errors import FormatError
 from goldpan.core.records import Floats
 from goldpan.formats.ann_benchmarks import DISTANCES
 from goldpan.formats.atomic import replace_file
@@ -38,10 +39,19 @@ def write_answers(lane: Lane, key: Key, scored: Scored) -> str:
 
 
 def read_recalls(folder: Path, answers: str) -> Floats:
-    """Return the recall of every query, ``(n_queries,)``, of answers that `write_answers` wrote."""
+    """Return the recall of every query, ``(n_queries,)``, of answers that `write_answers` wrote.
+
+    Raises:
+        FormatError: the file is gone or damaged.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.read_table((folder / answers).with_suffix(".parquet"), columns=["recall"])
+    path = (folder / answers).with_suffix(".parquet")
+    try:
+        table = pq.read_table(path, columns=["recall"])
+    except (OSError, pa.ArrowException) as error:
+        raise FormatError(path, f"the recalls of single queries cannot be read ({error}).") from None
     return np.asarray(table["recall"].to_numpy(), np.float64)
 
 

@@ -1,24 +1,15 @@
-"""What results say, as tables: speed at a recall, every setting, builds, failures, hard queries, another set."""
+"""Results, read and grouped by where engines can be compared."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
-from goldpan.core.errors import InputError, UnknownName
+from goldpan.core.errors import UnknownName
 from goldpan.core.records import Floats
-from goldpan.metrics.recall import bootstrap_interval
 from goldpan.stages.experiment.answers import read_recalls
-from goldpan.stages.experiment.statistics import Ratio, Series, best_at, front, paired_ratio, series_of
-from goldpan.stages.experiment.store import Record, Results
-from goldpan.stages.experiment.tables import Cell, Table
-
-_MIB = 1 << 20
-_HARDEST = 10
-_NAN = float("nan")
-_NO_RATIO = Ratio(_NAN, _NAN, _NAN, _NAN, 0)
+from goldpan.stages.experiment.statistics import Series, series_of
+from goldpan.stages.experiment.store import Results
 
 
 class Place(NamedTuple):
@@ -77,171 +68,9 @@ class Summary:
             self._recalls[series.answers] = read_recalls(self.folder, series.answers)
         return self._recalls[series.answers]
 
-    def tables(self) -> list[Table]:
-        """Return all tables, the most telling first."""
-        tables = [
-            self.overview(),
-            self.speed(),
-            self.settings(),
-            self.built(),
-            self.difficulty(),
-            self.sets(),
-            self.failures(),
-        ]
-        return [table for table in tables if table.rows]
-
-    def overview(self) -> Table:
-        """Return one line an engine: its speed at each recall, and what its index cost."""
-        speeds = [f"QPS at {recall:g}" for recall in self.recalls]
-        columns: tuple[str, ...] = ("data", "k", "threads", "engine", *speeds, "best recall", "build s", "index MiB")
-        note = (
-            "Queries a second of the fastest setting that reaches the recall in every round; nothing is interpolated."
-        )
-        table = Table("overview", "Overview", columns, note=note)
-        for place in self.places():
-            for engine in self.engines:
-                found = self.at(place, self.mode(place), engine)
-                if found:
-                    best = [best_at(found, recall) for recall in self.recalls]
-                    build = self.builds.get((place.dataset, engine, place.threads), {})
-                    costs = build.get("seconds"), build["memory_bytes"] / _MIB if "memory_bytes" in build else None
-                    qps = [one.median("qps") if one else None for one in best]
-                    table.rows.append((*place, engine, *qps, max(one.recall for one in found), *costs))
-        return table
-
     def mode(self, place: Place) -> str:
         """Return how speed is compared there: batches where there are some."""
         return "batch" if self.at(place, "batch") else "single"
-
-    def speed(self) -> Table:
-        """Return the best setting of each engine at each recall, compared with the reference."""
-        columns: tuple[str, ...] = (
-            "data",
-            "k",
-            "threads",
-            "recall ≥",
-            "engine",
-            "setting",
-            "recall",
-            "QPS",
-            "QPS per core",
-        )
-        columns += ("ratio", "ratio low", "ratio high", "CPU ratio", "p50 ms", "p95 ms", "p99 ms")
-        note = (
-            f"The fastest setting that reaches the recall in every round; nothing is interpolated. Ratios to "
-            f"{self.reference}: median of the rounds' paired ratios with its 95 % bootstrap interval."
-        )
-        table = Table("speed_at_recall", "Speed at a recall", columns, note=note)
-        for place in self.places():
-            for recall in self.recalls:
-                table.rows.extend(self._speed_rows(place, recall))
-        return table
-
-    def _speed_rows(self, place: Place, recall: float) -> Iterator[tuple[Cell, ...]]:
-        mode = self.mode(place)
-        best = {engine: best_at(self.at(place, mode, engine), recall) for engine in self.engines}
-        first = best.get(self.reference)
-        for engine, one in best.items():
-            if one is None:
-                if self.at(place, mode, engine):
-                    top = max(series.recall for series in self.at(place, mode, engine))
-                    yield (*place, recall, engine, "not reached", top, *[None] * 9)
-                continue
-            ratio = paired_ratio(one, first) if first is not None else None
-            single = next((s for s in self.at(place, "single", engine) if s.key.setting == one.key.setting), None)
-            late = [single.median(name) if single else None for name in ("p50_ms", "p95_ms", "p99_ms")]
-            speeds = (one.recall, one.median("qps"), one.cpu_qps, *(ratio or _NO_RATIO)[:4])
-            yield (*place, recall, engine, one.key.setting, *speeds, *late)
-
-    def settings(self) -> Table:
-        """Return every series."""
-        columns: tuple[str, ...] = (
-            "data",
-            "k",
-            "threads",
-            "mode",
-            "engine",
-            "setting",
-            "recall",
-            "low",
-            "high",
-            "with ties",
-            "QPS",
-        )
-        columns += ("low QPS", "high QPS", "QPS per core", "p50 ms", "p95 ms", "p99 ms", "peak MiB", "rounds", "front")
-        note = (
-            "Recall with its 95 % interval over the queries, strict and with ties; QPS is the median of the rounds, "
-            "low and high their extremes; front marks what no other setting beats in both recall and speed."
-        )
-        table = Table("settings", "Every setting", columns, note=note)
-        for place in self.places():
-            for mode in ("batch", "single"):
-                best = front(self.at(place, mode))
-                table.rows.extend(self._setting_row(place, one, one in best) for one in self.at(place, mode))
-        return table
-
-    def _setting_row(self, place: Place, one: Series, on_front: bool) -> tuple[Cell, ...]:
-        low, high = bootstrap_interval(self.recalls_of(one))
-        speeds = [row["qps"] for row in one.rows.values()]
-        late = [one.median(name) for name in ("p50_ms", "p95_ms", "p99_ms")]
-        peak = one.median("peak_bytes") / _MIB
-        recalls = (one.recall, low, high, one.median("recall_ties"))
-        numbers = (*recalls, one.median("qps"), min(speeds), max(speeds), one.cpu_qps, *late, peak, len(speeds))
-        return (*place, one.key.mode, one.key.engine, one.key.setting, *numbers, "yes" if on_front else "")
-
-    def built(self) -> Table:
-        """Return what each index cost."""
-        columns: tuple[str, ...] = (
-            "data",
-            "threads",
-            "engine",
-            "build s",
-            "CPU s",
-            "index MiB",
-            "on disk MiB",
-            "peak MiB",
-            "note",
-        )
-        note = "Index size as the engine counts it; the peak is that of its process while it built."
-        table = Table("builds", "Builds", columns, note=note)
-        for (dataset, engine, threads), row in self.builds.items():
-            sizes = [None if row.get(name) is None else row[name] / _MIB for name in _SIZES]
-            table.rows.append((dataset, threads, engine, row.get("seconds"), row.get("cpu_s"), *sizes, _why(row)))
-        return table
-
-    def difficulty(self) -> Table:
-        """Return how hard the queries are for engines that do not find everything, each at its best recall."""
-        columns: tuple[str, ...] = (
-            "data",
-            "k",
-            "threads",
-            "engines",
-            "queries",
-            "whole for all",
-            "missed by all",
-            "hardest queries",
-        )
-        note = (
-            "Engines at their most accurate setting, but for those that find everything. Whole: every engine found "
-            "all k; missed: no engine found any; then the queries with the lowest mean recall."
-        )
-        table = Table("difficulty", "Hard queries", columns, note=note)
-        for place in self.places():
-            found = self.best_recalls(place)
-            if not found:
-                continue
-            every = np.stack(list(found.values()))
-            means = every.mean(axis=0)
-            hard = np.argsort(means, kind="stable")[:_HARDEST]
-            listed = ", ".join(f"{row} ({means[row]:.2f})" for row in hard if means[row] < 1)
-            counts = (
-                len(found),
-                every.shape[1],
-                int((every == 1).all(axis=0).sum()),
-                int((every == 0).all(axis=0).sum()),
-            )
-            table.rows.append((*place, *counts, listed))
-        return table
 
     def best_recalls(self, place: Place) -> dict[str, Floats]:
         """Return the recall of each query at the most accurate setting of each engine that misses something."""
@@ -252,93 +81,3 @@ class Summary:
             if best is not None and best.recall < 1:
                 found[engine] = self.recalls_of(best)
         return found
-
-    def sets(self) -> Table:
-        """Return the data sets."""
-        columns: tuple[str, ...] = (
-            "data",
-            "n",
-            "dim",
-            "type",
-            "metric",
-            "queries",
-            "queries in base",
-            "truth",
-            "truth k",
-            "digest",
-        )
-        names = ("dataset", "n", "dim", "dtype", "metric", "queries", "queries_in_base", "truth", "truth_k", "digest")
-        rows = [tuple(row[name] for name in names) for row in self.datasets.values()]
-        note = "Queries in base are rows of the base themselves: their first neighbor says nothing about an index."
-        return Table("data", "Data", columns, rows, note)
-
-    def failures(self) -> Table:
-        """Return what could not be measured, or cannot be trusted, and why."""
-        columns = ("data", "engine", "threads", "status", "reason", "times", "where", "last words")
-        table = Table("failures", "Failures", columns)
-        for (dataset, engine, threads), row in self.builds.items():
-            if row["status"] != "ok":
-                reason = (row["status"], row["reason"], 1, "build", row.get("stderr", ""))
-                table.rows.append((dataset, engine, threads, *reason))
-        alike: dict[tuple[Cell, ...], list[Record]] = {}
-        for row in self.rows:
-            if row["status"] != "ok":
-                alike.setdefault(tuple(row[name] for name in _ALIKE), []).append(row)
-        for what, rows in alike.items():
-            first = rows[0]
-            where = f"{first['setting']}, k = {first['k']}, {first['mode']}, round {first['round']}"
-            where += f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-            table.rows.append((*what, len(rows), where, first.get("stderr", "")))
-        return table
-
-
-_ALIKE = ("dataset", "engine", "threads", "status", "reason")
-_SIZES = ("memory_bytes", "disk_bytes", "peak_bytes")
-
-
-def compare(one: Summary, other: Summary) -> Table:
-    """Return the ratios of what both sets of results measured, series by series.
-
-    Raises:
-        InputError: they have nothing in common.
-    """
-    columns: tuple[str, ...] = (
-        "data",
-        "k",
-        "threads",
-        "mode",
-        "engine",
-        "setting",
-        "recall",
-        "recall there",
-        "QPS",
-        "QPS there",
-    )
-    columns += ("ratio", "ratio low", "ratio high", "CPU ratio", "rounds")
-    note = (
-        f"These results over those of {other.folder}: median of the paired ratios of the rounds with its 95 % "
-        "bootstrap interval. The two sets were not measured in turns; what else the machines did is in the ratio."
-    )
-    table = Table("against", "Against other results", columns, note=note)
-    theirs = {series.key: series for series in other.series}
-    for mine in one.series:
-        there = theirs.get(mine.key)
-        same = (
-            there is not None and one.datasets[mine.key.dataset]["digest"] == other.datasets[mine.key.dataset]["digest"]
-        )
-        ratio = paired_ratio(mine, there) if there is not None and same else None
-        if there is None or ratio is None:
-            continue
-        key = mine.key
-        what = (key.dataset, key.k, key.threads, key.mode, key.engine, key.setting)
-        table.rows.append((*what, mine.recall, there.recall, mine.median("qps"), there.median("qps"), *ratio))
-    if not table.rows:
-        raise InputError(
-            f"{one.folder} and {other.folder} have nothing in common: no engine was measured with the same setting on "
-            "the same data in both."
-        )
-    return table
-
-
-def _why(row: Record) -> str:
-    return row["reason"] if row["status"] == "ok" else f"{row['status']}: {row['reason']}"
