@@ -48,7 +48,8 @@ def overview(summary: Summary) -> Table:
 def speed(summary: Summary) -> Table:
     """Return the best setting of each engine at each recall, compared with the reference."""
     columns = _columns(
-        "data, k, threads, recall ≥, engine, setting, recall, QPS, QPS per core, ratio, ratio low, ratio high, CPU ratio, p50 ms, p95 ms, p99 ms"
+        "data, k, threads, recall ≥, engine, setting, recall, QPS, "
+        "QPS per core, ratio, ratio low, ratio high, CPU ratio, p50 ms, p95 ms, p99 ms"
     )
     note = (
         f"The fastest setting that reaches the recall in every round; nothing is interpolated. Ratios to "
@@ -81,7 +82,8 @@ def _speed_rows(summary: Summary, place: Place, recall: float) -> Iterator[tuple
 def settings(summary: Summary) -> Table:
     """Return every series."""
     columns = _columns(
-        "data, k, threads, mode, engine, setting, recall, low, high, with ties, QPS, low QPS, high QPS, QPS per core, p50 ms, p95 ms, p99 ms, peak MiB, rounds, front"
+        "data, k, threads, mode, engine, setting, recall, low, high, with ties, "
+        "QPS, low QPS, high QPS, QPS per core, p50 ms, p95 ms, p99 ms, peak MiB, rounds, front"
     )
     note = (
         "Recall with its 95 % interval over the queries, strict and with ties; QPS is the median of the rounds, "
@@ -179,7 +181,8 @@ def compare(one: Summary, other: Summary) -> Table:
         InputError: they have nothing in common.
     """
     columns = _columns(
-        "data, k, threads, mode, engine, setting, recall, recall there, QPS, QPS there, ratio, ratio low, ratio high, CPU ratio, rounds"
+        "data, k, threads, mode, engine, setting, recall, "
+        "recall there, QPS, QPS there, ratio, ratio low, ratio high, CPU ratio, rounds"
     )
     note = (
         f"These results over those of {other.folder}: median of the paired ratios of the rounds with its 95 % "
