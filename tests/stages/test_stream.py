@@ -16,7 +16,7 @@ import pytest
 from goldpan.core.errors import FormatError, InputError
 from goldpan.core.progress import Silent
 from goldpan.core.records import Metric
-from goldpan.formats.results_streaming import read_streaming_result
+from goldpan.formats.results_streaming import StreamingResult, read_streaming_result, write_streaming_result
 from goldpan.formats.runbook import Delete, Insert, Replace, Runbook, Search, read_runbook, write_runbook
 from goldpan.formats.step_truth import read_step_truth
 from goldpan.stages.stream.config import StreamConfig
@@ -24,6 +24,7 @@ from goldpan.stages.stream.data import Data, load_data
 from goldpan.stages.stream.gold import compute_gold, drifts
 from goldpan.stages.stream.run import bench_stream
 from goldpan.stages.stream.score import audit_recalls, score_searches, stream_score
+from goldpan.web.stream import write_stream_page
 
 FIRST = {
     2: [3467, 2769, 2296, 3481, 5333, 1021, 6893, 9981, 9834, 6430],
@@ -210,6 +211,44 @@ class TestRuns:
         for step, answers in found.steps.items():
             np.testing.assert_array_equal(answers, read_step_truth(small["output"] / "truth", step).ids[:, :5])
 
+    def test_answers_from_elsewhere_are_scored(self, small: dict[str, Any], tmp_path: Path) -> None:
+        bench_stream(**small)
+        steps = {step: read_step_truth(small["output"] / "truth", step).ids[:, :5].copy() for step in (2, 4, 6, 8, 10)}
+        steps[6][:, 0] = -1
+        steps[8] = steps[6]
+        path = tmp_path / "theirs.hdf5"
+        write_streaming_result(path, StreamingResult("puck", "puck(5)", "base", "euclidean", steps))
+        report = bench_stream(**small | {"engine": (), "answers": (path,)})
+        assert report.rows_out == 1
+        ours, theirs = record(small)["engines"]
+        assert (ours["engine"], theirs["name"]) == ("flat", "puck: puck(5)")
+        rows = {row["step"]: row for row in theirs["rows"]}
+        assert [rows[step]["recall"] for step in (2, 4, 6, 10)] == pytest.approx([1, 1, 0.8, 1])
+        assert theirs["summary"]["score"] == pytest.approx((3.8 + rows[8]["recall"]) / 5)
+        assert any("were cached" in fault for fault in theirs["faults"])
+        page = write_stream_page(small["output"]).read_text()
+        assert "puck: puck(5)" in page and "were cached" in page
+        del steps[8]
+        write_streaming_result(path, StreamingResult("puck", "puck(5)", "base", "euclidean", steps))
+        with pytest.raises(FormatError, match="answers 4 searches, not the 5"):
+            bench_stream(**small | {"answers": (path,)})
+
+    def test_recalls_that_a_scorer_repeated_are_told(self, small: dict[str, Any]) -> None:
+        fields = small | {"engine": ("faiss:IVF16,Flat",)}
+        bench_stream(**fields)
+        told = record(small)
+        assert told["engines"][0]["faults"] == []
+        searches = [row for row in told["engines"][0]["rows"] if row["operation"] == "search"]
+        computed = [row["recall"] for row in searches]
+        assert len(set(computed)) > 1
+        for row in searches:
+            row["recall"] = computed[0]
+        (small["output"] / "stream.json").write_text(json.dumps(told))
+        bench_stream(**fields)
+        again = record(small)["engines"][0]
+        assert [row["recall"] for row in again["rows"] if row["operation"] == "search"] == computed
+        assert "is recorded for all 5 searches: it was cached" in again["faults"][0]
+
     def test_another_stream_does_not_get_into_the_folder(self, small: dict[str, Any]) -> None:
         bench_stream(**small)
         with pytest.raises(InputError, match="made with k 5, not 4"):
@@ -394,6 +433,7 @@ class TestBadEngines:
             operation == "consolidate" for row in entries["flat"]["rows"] for operation in [row["operation"]]
         )
 
+    @pytest.mark.slow
     def test_a_killed_run_leaves_no_process_and_goes_on(self, packages: Path, tmp_path: Path) -> None:
         fields = stream_fields(tmp_path)
         kept = {name: value for name, value in fields.items() if name not in ("runbook", "engine")}

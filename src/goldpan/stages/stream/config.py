@@ -27,7 +27,10 @@ class StreamConfig(Config):
     order: Path | None = Field(
         None, description="Row numbers (.npy): row i of the stream; RUNBOOK.order.npy where it lies beside the runbook."
     )
-    engine: tuple[str, ...] = Field(description="An engine, such as hnswlib@M=16 or faiss:IVF64,Flat; may be repeated.")
+    engine: tuple[str, ...] = Field((), description="An engine, such as hnswlib or faiss:IVF64,Flat; may be repeated.")
+    answers: tuple[Path, ...] = Field(
+        (), description="Answers that were recorded (.hdf5 of big-ann's streaming track): scored, not played."
+    )
     output: Path = Field(description="Folder of the results; a second run goes on in it.")
     k: int = Field(10, description="Neighbors a query.", ge=1, le=1000)
     truth: Path | None = Field(None, description="Folder with step<N>.gt100 files; computed into the output if unset.")
@@ -47,7 +50,8 @@ class StreamConfig(Config):
 
     @model_validator(mode="after")
     def _engines_and_depth(self) -> StreamConfig:
-        if not self.engine or len(set(self.engine)) < len(self.engine):
+        played = (*self.engine, *self.answers)
+        if not played or len(set(played)) < len(played):
             raise InputError("Name one engine or more, each once: --engine hnswlib --engine faiss:IVF64,Flat.")
         if self.truth_k < self.k:
             raise InputError(

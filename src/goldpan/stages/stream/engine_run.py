@@ -12,9 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from goldpan.core.errors import FormatError, InputError
 from goldpan.core.records import Ids, Metric
 from goldpan.formats.atomic import replace_file, replace_folder
-from goldpan.formats.results_streaming import StreamingResult, streaming_result_path, write_streaming_result
+from goldpan.formats.results_streaming import (
+    StreamingResult,
+    read_streaming_result,
+    streaming_result_path,
+    write_streaming_result,
+)
 from goldpan.formats.runbook import Runbook
 from goldpan.search.engines.spec import parse_spec
 from goldpan.stages.stream.config import StreamConfig
@@ -25,11 +31,23 @@ from goldpan.stages.stream.score import score_searches
 from goldpan.stages.stream.summary import summarize
 
 RESULT = "result.json"
-_FAULTS_SHOWN = 20
 _DISTANCES = {Metric.L2: "euclidean", Metric.COSINE: "angular"}  # big-ann's words
 # What a finished run does not depend on: where files lie (`stream` stands for what is in them), limits it kept.
 NOT_PLAYED = {
-    *("engine", "output", "runbook", "dataset", "queries", "metric", "size", "order", "truth", "truth_k", "entry"),
+    *(
+        "engine",
+        "answers",
+        "output",
+        "runbook",
+        "dataset",
+        "queries",
+        "metric",
+        "size",
+        "order",
+        "truth",
+        "truth_k",
+        "entry",
+    ),
     *("rebuild", "time_limit", "memory_limit_mb"),
 }
 
@@ -71,10 +89,9 @@ def play_engine(folder: Path, config: StreamConfig, engine: str, runbook: Runboo
 
 
 def score_engine(
-    result: dict[str, Any], folder: Path, runbook: Runbook, gold: Gold, drift: Mapping[int, Drift], k: int
+    result: dict[str, Any], answers: dict[int, Ids], runbook: Runbook, gold: Gold, drift: Mapping[int, Drift], k: int
 ) -> dict[str, Any]:
     """Return the results of an engine with recall in its rows, a summary, and what the audit says."""
-    answers = read_answers(folder, result["rows"])
     scored, faults = score_searches(answers, runbook, gold, drift, k)
     rows: list[Row] = [
         row | scored.get(row["step"], {}) if row["operation"] == "search" else row for row in result["rows"]
@@ -84,21 +101,53 @@ def score_engine(
             faults.append(
                 f"step {row['step']}: {row['still_found']} answers right after the delete name deleted points"
             )
-    shown = faults[:_FAULTS_SHOWN] + ([f"... and {len(faults) - _FAULTS_SHOWN} more"] if faults[_FAULTS_SHOWN:] else [])
-    summary = summarize(rows, len(runbook.search_steps))
-    return result | {"summary": summary, "faults": shown, "rows": rows}
+    return result | {"summary": summarize(rows, len(runbook.search_steps)), "faults": faults, "rows": rows}
+
+
+def read_recorded(path: Path, runbook: Runbook, queries: int, k: int) -> tuple[dict[str, Any], dict[int, Ids]]:
+    """Return recorded answers as the results of an engine that was not played here, and the answers.
+
+    Raises:
+        InputError: there are fewer than k answers a query.
+        FormatError: the file is damaged, or belongs to another runbook or other queries.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.")
+    found = read_streaming_result(path)
+    if tuple(sorted(found.steps)) != runbook.search_steps:
+        raise FormatError(
+            path, f"it answers {len(found.steps)} searches, not the {len(runbook.search_steps)} of this runbook."
+        )
+    rows, width = found.steps[runbook.search_steps[0]].shape
+    if rows != queries:
+        raise FormatError(path, f"it answers {rows} queries; there are {queries}.")
+    if width < k:
+        raise InputError(f"{path} holds {width} answers a query; ask for --k {width} at most.")
+    times = found.search_times or [None] * len(found.steps)
+    searches: list[Row] = [
+        {
+            "step": step,
+            "operation": "search",
+            "rows": rows,
+            "seconds": taken,
+            "per_second": rows / taken if taken else None,
+        }
+        for step, taken in zip(sorted(found.steps), times, strict=True)
+    ]
+    name = f"{found.algo or 'recorded'}: {found.name or path.stem}"
+    result = {"engine": str(path), "name": name, "key": None, "status": "done", "error": None, "rows": searches}
+    return result, {step: ids[:, :k] for step, ids in found.steps.items()}
 
 
 def write_bigann(
-    root: Path, config: StreamConfig, result: dict[str, Any], folder: Path, runbook: Runbook, metric: Metric
+    config: StreamConfig, result: dict[str, Any], answers: dict[int, Ids], runbook: Runbook, metric: Metric
 ) -> Path | None:
     """Write the answers as big-ann's streaming track keeps them; return the file, None where nothing was answered."""
-    answers = read_answers(folder, result["rows"])
     if not answers:
         return None
     spec = parse_spec(result["engine"])
     arguments = [spec.name, *(f"{name}={value}" for name, value in spec.options.items())]
-    path = streaming_result_path(root, config.runbook, runbook.dataset, config.k, spec.kind, arguments)
+    path = streaming_result_path(config.output, config.runbook, runbook.dataset, config.k, spec.kind, arguments)
     searches = [row for row in result["rows"] if row["operation"] == "search"]
     write_streaming_result(
         path,

@@ -38,7 +38,7 @@ def draw_stream(path: Path, record: dict[str, Any]) -> None:
         draw(panels[0, 0], "recall, ties count (dotted: a consolidation)", lambda row: row.get("recall"), named=True)
         draw.stream(panels[0, 1])
         draw(panels[1, 0], "queries a second, all at once", _of("search", "per_second"), log=True)
-        draw(panels[1, 1], "memory added by the engine, MiB", lambda row: row["added_mb"], marked=False)
+        draw(panels[1, 1], "memory added by the engine, MiB", lambda row: row.get("added_mb"), marked=False)
         draw(panels[2, 0], "one query alone, p99 in ms", _of("search", "p99_ms"), log=True)
         draw(panels[2, 1], "one query amid updates, p99 in ms", lambda row: row.get("during_p99_ms"), log=True)
         draw(panels[3, 0], "inserts a second (dashed: replaces)", _of("insert", "per_second"), log=True)
@@ -57,7 +57,7 @@ def label_of(entry: dict[str, Any]) -> str:
     """Return what an engine is called in tables and pictures."""
     rebuilt = " (rebuilt)" if entry.get("rebuilt") else ""
     status = "" if entry["status"] == "done" else f" ({entry['status']})"
-    return f"{entry['engine']}{rebuilt}{status}"
+    return f"{entry.get('name', entry['engine'])}{rebuilt}{status}"
 
 
 class _Drawer:

@@ -24,7 +24,9 @@ from goldpan.stages.stream.data import Data, load_data
 from goldpan.stages.stream.engine_run import (
     NOT_PLAYED,
     play_engine,
+    read_answers,
     read_done,
+    read_recorded,
     run_key,
     score_engine,
     slug,
@@ -34,6 +36,7 @@ from goldpan.stages.stream.engine_run import (
 from goldpan.stages.stream.gold import Drift, Gold, compute_gold, drifts, given_gold
 from goldpan.stages.stream.picture import draw_stream
 from goldpan.stages.stream.play import check_engine
+from goldpan.stages.stream.score import audit_recalls
 
 RECORD = "stream.json"
 PICTURE = "stream.svg"
@@ -60,16 +63,19 @@ def run(config: StreamConfig, progress: Progress | None = None) -> Report:
     with _alone(config.output):
         gold = _gold(config, runbook, data, stream, progress)
         played = _Played(config, runbook, data, gold, drifts(runbook, data), stream)
-        progress.start("engines", len(config.engine))
-        for engine in config.engine:
-            known[engine] = played(engine, rebuilt[engine])
+        asked = [*config.engine, *map(str, config.answers)]
+        progress.start("engines", len(asked))
+        for engine in asked:
+            recorded = engine not in rebuilt
+            found = played.score(Path(engine)) if recorded else played(engine, rebuilt[engine], known.get(engine))
+            known[engine] = found
             record["engines"] = list(known.values())
             write_record(config.output / RECORD, record)
-            progress.advance(failed=int(known[engine]["status"] != "done"))
+            progress.advance(failed=int(found["status"] != "done"))
         progress.finish()
         draw_stream(config.output / PICTURE, record)
     seconds = time.perf_counter() - started
-    return _report(config, [known[engine] for engine in config.engine], played.done_before, seconds)
+    return _report(config, [known[engine] for engine in asked], played.done_before, seconds)
 
 
 class _Played:
@@ -86,14 +92,30 @@ class _Played:
         self._gold, self._drift, self._stream = gold, drift, stream
         self.done_before = 0
 
-    def __call__(self, engine: str, rebuilt: bool) -> dict[str, Any]:
+    def __call__(self, engine: str, rebuilt: bool, before: dict[str, Any] | None) -> dict[str, Any]:
+        """Play an engine unless that was done; `before` is what an earlier run made of the same answers."""
         config, runbook = self._config, self._runbook
         folder, key = config.output / "engines" / slug(engine), run_key(config, engine, rebuilt, self._stream)
-        result = read_done(folder, key)
-        self.done_before += result is not None
-        result = result or play_engine(folder, config, engine, runbook, key)
-        write_bigann(config.output, config, result, folder, runbook, self._data.metric)
-        return score_engine(result, folder, runbook, self._gold, self._drift, config.k) | {"rebuilt": rebuilt}
+        there = read_done(folder, key)
+        result = there or play_engine(folder, config, engine, runbook, key)
+        answers = read_answers(folder, result["rows"])
+        write_bigann(config, result, answers, runbook, self._data.metric)
+        scored = score_engine(result, answers, runbook, self._gold, self._drift, config.k) | {"rebuilt": rebuilt}
+        if there:
+            self.done_before += 1
+            scored["faults"] += audit_recalls(_recalls(before), _recalls(scored))
+        return scored
+
+    def score(self, path: Path) -> dict[str, Any]:
+        """Score answers that were recorded elsewhere."""
+        result, answers = read_recorded(path, self._runbook, len(self._data.queries), self._config.k)
+        return score_engine(result, answers, self._runbook, self._gold, self._drift, self._config.k) | {
+            "rebuilt": False
+        }
+
+
+def _recalls(entry: dict[str, Any] | None) -> dict[int, float]:
+    return {row["step"]: row["recall"] for row in entry["rows"] if row.get("recall") is not None} if entry else {}
 
 
 @contextlib.contextmanager
@@ -212,11 +234,9 @@ def _line(entry: dict[str, Any]) -> str:
     summary = entry["summary"]
     if entry["status"] != "done":
         return f"{entry['status']} after {summary['searches']} searches: {entry['error']}"
-    parts = [
-        f"score {summary['score']:.4f} (last {summary['recall_last']:.4f})",
-        f"{summary['qps']:,.0f} queries/s",
-        f"p99 {summary['p99_ms']:.2f} ms",
-    ]
+    parts = [f"score {summary['score']:.4f} (last {summary['recall_last']:.4f})"]
+    parts += [f"{summary['qps']:,.0f} queries/s"] if summary["qps"] else []
+    parts += [f"p99 {summary['p99_ms']:.2f} ms"] if summary["p99_ms"] else []
     parts += [
         f"{summary[f'{name}s_per_second']:,.0f} {name}s/s"
         for name in ("insert", "delete", "replace")

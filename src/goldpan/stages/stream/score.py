@@ -65,6 +65,7 @@ def score_searches(
         found, truth, live = answers[number], gold.at(number), state.row_of >= 0
         inside = (found >= 0) & (found < runbook.rows)
         rows[number] = recall_of(found, truth, k) | {
+            "live": int(live.sum()),
             "dead_answers": int((inside & ~live[np.where(inside, found, 0)]).sum()),
             "missing_answers": int((found[:, : min(k, int(live.sum()))] < 0).sum()),
             "drift": drift[number].distance,

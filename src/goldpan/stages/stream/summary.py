@@ -28,53 +28,53 @@ def summarize(rows: Sequence[Row], searches: int) -> Row:
         ``stream_seconds``, what all operations took together, each search once.
     """
     found = [row for row in rows if row["operation"] == "search" and "recall" in row]
-    recalls = [row["recall"] for row in found]
+    recalls = _known(found, "recall")
     whole = len(found) == searches
-    pauses = [row["seconds"] for row in rows if row["operation"] == "consolidate"]
+    pauses = _known([row for row in rows if row["operation"] == "consolidate"], "seconds")
     probed = [row for row in rows if "visible" in row]
+    rebuilds = sum(_known(rows, "rebuild_seconds"))
     result: Row = {
         "searches": len(found),
         "score": stream_score(recalls) if whole else None,
-        "score_strict": stream_score([row["recall_strict"] for row in found]) if whole else None,
+        "score_strict": stream_score(_known(found, "recall_strict")) if whole else None,
         "recall_first": recalls[0] if recalls else None,
         "recall_last": recalls[-1] if recalls else None,
         "recall_min": min(recalls, default=None),
-        "qps": _median(row["per_second"] for row in found),
-        "p50_ms": _median(row["p50_ms"] for row in found),
-        "p99_ms": max((row["p99_ms"] for row in found), default=None),
-        "during_p50_ms": _median(row["during_p50_ms"] for row in rows if "during_p50_ms" in row),
-        "during_p99_ms": max((row["during_p99_ms"] for row in rows if "during_p99_ms" in row), default=None),
-        "build_seconds": sum(row["seconds"] for row in rows if row.get("built")) if rows else None,
-        "rebuild_seconds": sum(row.get("rebuild_seconds", 0.0) for row in rows),
+        "qps": _median(_known(found, "per_second")),
+        "p50_ms": _median(_known(found, "p50_ms")),
+        "p99_ms": max(_known(found, "p99_ms"), default=None),
+        "during_p50_ms": _median(_known(rows, "during_p50_ms")),
+        "during_p99_ms": max(_known(rows, "during_p99_ms"), default=None),
+        "build_seconds": next((row["seconds"] for row in rows if row.get("built")), None),
+        "rebuild_seconds": rebuilds,
         "consolidations": len(pauses),
         "pause_seconds": sum(pauses),
         "longest_pause_seconds": max(pauses, default=0.0),
-        "visible_at_once": float(np.mean([row["visible"] for row in probed])) if probed else None,
-        "visible_ms": max((row["visible_ms"] for row in probed if row["visible_ms"] is not None), default=None),
-        "not_visible": sum(row["visible_ms"] is None for row in probed),
-        "dead_answers": sum(row["dead_answers"] for row in found),
-        "still_found": sum(row.get("still_found", 0) for row in rows),
-        "memory_mb": max((row["memory_mb"] or 0.0 for row in rows), default=None),
-        "added_mb": max((row["added_mb"] or 0.0 for row in rows), default=None),
-        "index_mb": rows[-1]["index_mb"] if rows else None,
-        "stream_seconds": sum(row["seconds"] + row.get("rebuild_seconds", 0.0) for row in rows),
+        "visible_at_once": float(np.mean(_known(probed, "visible"))) if probed else None,
+        "visible_ms": max(_known(probed, "visible_ms"), default=None),
+        "not_visible": len(probed) - len(_known(probed, "visible_ms")),
+        "dead_answers": sum(_known(found, "dead_answers")),
+        "still_found": sum(_known(rows, "still_found")),
+        "memory_mb": max(_known(rows, "memory_mb"), default=None),
+        "added_mb": max(_known(rows, "added_mb"), default=None),
+        "index_mb": rows[-1].get("index_mb") if rows else None,
+        "stream_seconds": sum(_known(rows, "seconds")) + rebuilds,
     }
     for name in ("insert", "delete", "replace"):
-        result |= _rates(
-            name, [row for row in rows if row["operation"] == name and not row.get("built") and row["calls"]]
-        )
+        updates = [row for row in rows if row["operation"] == name and not row.get("built") and row["calls"]]
+        seconds = sum(_known(updates, "seconds"))
+        result |= {
+            f"{name}s_per_second": sum(_known(updates, "rows")) / seconds if seconds else None,
+            f"{name}_p50_ms": _median(_known(updates, "p50_ms")),
+            f"{name}_p99_ms": max(_known(updates, "p99_ms"), default=None),
+        }
     return result
 
 
-def _rates(name: str, rows: Sequence[Row]) -> Row:
-    seconds = sum(row["seconds"] for row in rows)
-    return {
-        f"{name}s_per_second": sum(row["rows"] for row in rows) / seconds if seconds else None,
-        f"{name}_p50_ms": _median(row["p50_ms"] for row in rows),
-        f"{name}_p99_ms": max((row["p99_ms"] for row in rows), default=None),
-    }
+def _known(rows: Iterable[Row], name: str) -> list[Any]:
+    """Return a value of the rows that have it."""
+    return [row[name] for row in rows if row.get(name) is not None]
 
 
-def _median(values: Iterable[float]) -> float | None:
-    known = list(values)
-    return float(np.median(known)) if known else None
+def _median(values: list[float]) -> float | None:
+    return float(np.median(values)) if values else None
