@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from goldpan.stages.acquire.webdataset import STAGE as acquire_webdataset
     from goldpan.stages.bench.run import STAGE as bench_make
     from goldpan.stages.embed.run import STAGE as embed
+    from goldpan.stages.experiment.run import bench_run
     from goldpan.stages.project.run import project
     from goldpan.stages.publish.run import publish
     from goldpan.stages.search.run import search_images
@@ -52,6 +53,7 @@ _FRONT_DOOR = {
     "bench_make": "stages.bench.run:STAGE",
     "bench_runbook": "stages.stream.make:bench_runbook",
     "bench_stream": "stages.stream.run:bench_stream",
+    "bench_run": "stages.experiment.run:bench_run",
     "convert": "formats.convert:convert",
     "embed": "stages.embed.run:STAGE",
     "exact_search": "search.exact:exact_search",
@@ -78,6 +80,7 @@ __all__ = [
     "acquire_table",
     "acquire_webdataset",
     "bench_make",
+    "bench_run",
     "bench_runbook",
     "bench_stream",
     "convert",

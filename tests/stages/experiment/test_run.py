@@ -1,6 +1,7 @@
 """Experiments run; what fails is a row; what is there is not measured again."""
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -127,12 +128,16 @@ def test_a_failing_build_is_a_row(files, planted, spec, status, said):
 def test_an_interpreter_that_is_none(files):
     experiment = Experiment(
         dataset=[{"base": f"{files}/base.npy", "queries": f"{files}/queries.npy", "metric": "l2"}],
-        engine=[{"spec": "flat", "python": "/bin/false"}, {"spec": "flat", "python": "/no/such", "name": "other"}],
+        engine=[
+            {"spec": "flat", "python": "/bin/false"},
+            {"spec": "flat", "python": "/no/such", "name": "other"},
+            {"spec": "flat", "python": sys.executable, "name": "good"},
+        ],
         k=[5],
     )
     config = BenchRunConfig(experiment=files / "none", output=files / "results", allow_load=1e9)
     assert run_experiment(experiment, config, Silent()).failures == {"engine_failed": 2}
-    assert {row["status"] for row in Results(config.output).builds().values()} == {"died", "error"}
+    assert {row["status"] for row in Results(config.output).builds().values()} == {"died", "error", "ok"}
 
 
 @pytest.mark.parametrize(

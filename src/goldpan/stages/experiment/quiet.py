@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import time
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from goldpan.core.errors import InputError
 
 _LOOK_EVERY_S = 2.0
+_PACKAGES = ("numpy", "faiss-cpu", "hnswlib", "usearch", "scalable-vs", "pylance")
 
 
 def load() -> float:
@@ -36,14 +40,22 @@ def wait_until_quiet(allowed: float, patience_s: float) -> float:
 
 
 def machine() -> dict[str, Any]:
-    """Return what timings depend on: processor, number of cores, memory, system, Python."""
+    """Return what timings depend on: processor, number of cores, memory, system, Python, packages."""
     return {
         "processor": _line("/proc/cpuinfo", "model name") or platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB",
         "system": platform.platform(),
         "python": platform.python_version(),
+        "packages": dict(_versions()),
     }
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    """Yield the packages of engines that are installed beside goldpan, with their versions."""
+    for name in _PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            yield name, version(name)
 
 
 def _line(path: str, name: str) -> str:

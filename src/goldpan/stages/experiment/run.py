@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from goldpan import __version__
 from goldpan.core.errors import InputError, Reason
@@ -20,6 +21,7 @@ from goldpan.stages.experiment.measure import measure
 from goldpan.stages.experiment.peer import PeerFailure
 from goldpan.stages.experiment.quiet import load, machine, wait_until_quiet
 from goldpan.stages.experiment.store import Results
+from goldpan.stages.stage import make_config
 
 
 def run(config: BenchRunConfig, progress: Progress | None = None) -> Report:
@@ -34,6 +36,15 @@ def run(config: BenchRunConfig, progress: Progress | None = None) -> Report:
     """
     experiment = read_experiment(config.experiment)
     return run_experiment(experiment, config, progress or Silent())
+
+
+def bench_run(**fields: Any) -> Report:
+    """Measure index engines on data sets; the fields are those of `BenchRunConfig`.
+
+    Example:
+        ``goldpan.bench_run(experiment="experiment.toml", output="results")``
+    """
+    return run(make_config(BenchRunConfig, fields))
 
 
 def run_experiment(experiment: Experiment, config: BenchRunConfig, progress: Progress) -> Report:
