@@ -13,6 +13,7 @@ from goldpan.cli.verb import DEFAULT_SHOW, SHOW, config_command, config_from, sh
 from goldpan.stages.bench.run import STAGE
 from goldpan.stages.experiment.config import BenchRunConfig
 from goldpan.stages.experiment.run import run as run_experiment
+from goldpan.stages.index.tuning import TuneConfig, tune
 from goldpan.web.bench import BenchReportConfig, report
 
 app = App(name="bench", help="Make vector-search benchmarks, run index engines on them, report what came out.")
@@ -42,3 +43,10 @@ app.command(
 app.command(config_command(BenchReportConfig, report, "results", short={"output": "-o"}), name="report")
 app.command(stream, name="stream")
 app.command(runbook, name="runbook")
+_AS_AUTOFAISS = {
+    "max_memory": "--max-index-memory-usage",
+    "metric": "--metric-type",
+    "max_latency_ms": "--max-index-query-time-ms",
+}
+_TUNE_FLAGS = {"output": "-o", "engines": "-e"} | _AS_AUTOFAISS
+app.command(config_command(TuneConfig, tune, "vectors", short=_TUNE_FLAGS), name="tune")

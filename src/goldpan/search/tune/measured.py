@@ -21,8 +21,9 @@ class Measured:
         recall: mean on the queries that tell.
         recall_lower: bound that the true mean exceeds with the confidence asked for; only on "full".
         qps: queries a second, all at once, with all threads.
-        p50_ms: median of single queries.
-        p99_ms: 99th percentile of single queries.
+        mean_ms: mean of single queries.
+        p50_ms: their median.
+        p99_ms: their 99th percentile.
         tried: every setting tried: parameters, recall, queries a second.
     """
 
@@ -36,6 +37,7 @@ class Measured:
     recall: float | None = None
     recall_lower: float | None = None
     qps: float | None = None
+    mean_ms: float | None = None
     p50_ms: float | None = None
     p99_ms: float | None = None
     tried: list[dict[str, float]] = field(default_factory=list)

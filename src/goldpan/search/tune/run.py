@@ -12,8 +12,10 @@ from goldpan.core.errors import InputError, MissingExtra, UnknownName
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Ids, Metric, parse_metric
 from goldpan.metrics.recall import lower_confidence_bound
+from goldpan.search.engines.adapter import Adapter
 from goldpan.search.engines.loading import open_index
 from goldpan.search.engines.protocol import Index
+from goldpan.search.engines.spec import EngineSpec, parse_spec
 from goldpan.search.exact import exact_search
 from goldpan.search.readers import VectorReader, VectorSource, as_reader
 from goldpan.search.tune.candidates import Planned, plan
@@ -36,7 +38,7 @@ class Tuned:
     """An index that does what was asked.
 
     Attributes:
-        index: holds all rows, those that served as queries too.
+        index: holds all rows, those that served as queries too; searches with `parameters` where none are given.
         spec: of the index, without the search parameters.
         parameters: for ``index.search(queries, k, **parameters)``.
         chosen: its row of the table.
@@ -253,7 +255,7 @@ class _Tuning:
         row.parameters = parameters
         row.qps = attempt(index, self.judge, parameters).qps
         single = latency(index, self.judge, parameters)
-        row.p50_ms, row.p99_ms = single.p50, single.p99
+        row.mean_ms, row.p50_ms, row.p99_ms = single.mean, single.p50, single.p99
         if goal.min_recall is not None and row.recall_lower is not None and row.recall_lower < goal.min_recall:
             row.verdict = f"recall {row.recall:.4f}, for sure only {row.recall_lower:.4f}, not {goal.min_recall}"
         elif goal.max_latency_ms is not None and single.p99 > goal.max_latency_ms:
@@ -290,6 +292,7 @@ class _Tuning:
             else:
                 index = self._opened(row.spec)
                 index.build(self.table)
+        _use_by_default(index, row.parameters)
         row.bytes, row.rows = index.memory_bytes(), index.n
         seconds = time.perf_counter() - self.began
         return Tuned(index, row.spec, row.parameters, row, self.measured, seconds)
@@ -306,6 +309,15 @@ class _Tuning:
             return f"No index keeps the budget. Nearest is {row.spec}: it {row.verdict}. Ask for less, or allow more."
         row = min(self.measured, key=lambda one: one.bytes or float("inf"))
         return f"No index keeps the budget. Nearest is {row.spec}: it {row.verdict}. Allow more memory."
+
+
+def _use_by_default(index: Index, parameters: dict[str, float]) -> None:
+    """Make the search parameters part of the spec, so that they are the defaults, here and after loading."""
+    spec = parse_spec(index.spec)
+    settings = {name: int(value) for name, value in parameters.items()}
+    index.spec = str(EngineSpec(spec.kind, spec.name, spec.options | settings))
+    if isinstance(index, Adapter):
+        index.options.update(settings)
 
 
 def _better(row: Measured, than: Measured) -> bool:

@@ -99,6 +99,7 @@ def write_index_folder(
     metadata: Iterable[pa.Table],
     about: dict[str, Any],
     *,
+    beside: dict[str, str] | None = None,
     unchanged: Callable[[], bool] = lambda: True,
 ) -> dict[str, Any]:
     """Write an index folder in one step; return its record.
@@ -108,6 +109,7 @@ def write_index_folder(
         index: what to write.
         metadata: tables with the column `row`, in any steps.
         about: more for the record.
+        beside: other files for the folder, text by name.
         unchanged: asked last: whether what this was made from is still so.
 
     Raises:
@@ -119,6 +121,8 @@ def write_index_folder(
         record: dict[str, Any] = json.loads((temporary / RECORD).read_text("utf-8"))
         record |= about | {"goldpan": __version__, "fingerprint": fingerprint(temporary)}
         (temporary / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        for name, text in (beside or {}).items():
+            (temporary / name).write_text(text, encoding="utf-8")
         size = sum((temporary / name).stat().st_size for name in list_files(temporary))
         names = infos(record, path, size)
         (temporary / INFOS).write_text(json.dumps(names, indent=2) + "\n", encoding="utf-8")

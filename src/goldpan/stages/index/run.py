@@ -14,7 +14,7 @@ import numpy as np
 
 from goldpan.core.errors import InputError
 from goldpan.core.progress import Progress, Silent
-from goldpan.core.records import Ids, Metric, Neighbors, Report, parse_metric
+from goldpan.core.records import Ids, Metric, Neighbors, Report
 from goldpan.formats.truth import write_truth
 from goldpan.formats.vectors import open_vectors
 from goldpan.search.engines.loading import open_index
@@ -39,7 +39,7 @@ def build(config: IndexBuildConfig, progress: Progress | None = None) -> Report:
     """
     started, progress = time.perf_counter(), progress or Silent()
     source = Source(config.vectors, config.encoder)
-    reader, metric = source.reader, _metric(config, source)
+    reader, metric = source.reader, source.metric(config.metric)
     about: dict[str, Any] = {"source": source.address, "made_from": _digest(config, source)}
     if _is_done(config, about):
         return Report("index", details={"nothing_to_do": f"{config.output} was built from the same vectors before"})
@@ -137,16 +137,6 @@ def search(config: IndexSearchConfig) -> Found:
 def info(path: Path) -> dict[str, Any]:
     """Return the record of an index folder, after its fingerprint was checked."""
     return IndexFolder(path).record
-
-
-def _metric(config: IndexBuildConfig, source: Source) -> Metric:
-    if config.metric is not None:
-        return parse_metric(config.metric)
-    if source.reader.metric is None:
-        raise InputError(
-            f"{config.vectors} does not name a metric; add --metric ip, cosine, l2, sqeuclidean or hamming."
-        )
-    return source.reader.metric
 
 
 def _digest(config: IndexBuildConfig, source: Source) -> str:

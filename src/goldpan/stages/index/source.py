@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from goldpan.core.errors import InputError
 from goldpan.core.progress import Progress
+from goldpan.core.records import Metric, parse_metric
 from goldpan.formats.protocol import VectorReader
 from goldpan.formats.sums import list_files
 from goldpan.formats.vectors import open_vectors, parse_address
@@ -47,6 +48,20 @@ class Source:
         else:
             self.address = address
         self.reader: VectorReader = open_vectors(self.address)
+
+    def metric(self, asked: str | None) -> Metric:
+        """Return the metric asked for, else the one that the vectors name.
+
+        Raises:
+            InputError: neither says.
+        """
+        if asked is not None:
+            return parse_metric(asked)
+        if self.reader.metric is None:
+            raise InputError(
+                f"{self.address} does not name a metric; add --metric ip, cosine, l2, sqeuclidean or hamming."
+            )
+        return self.reader.metric
 
     def state(self) -> list[list[Any]]:
         """Return name, size and time of the files of the vectors: what tells one state of them from another."""
