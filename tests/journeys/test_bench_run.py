@@ -73,7 +73,7 @@ def check_report(goldpan: Shell) -> None:
     assert "Three engines" in page
     for outside in ("http-equiv", "<script", "src=", "<link"):
         assert outside not in page
-    with (goldpan.folder / "report/against.csv").open() as file:
+    with (goldpan.folder / "report/against_settings.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == ROWS / 2
     assert {float(line["ratio"]) for line in lines} == {1.0}

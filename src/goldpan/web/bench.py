@@ -44,7 +44,7 @@ def report(config: BenchReportConfig, progress: Progress | None = None) -> Repor
     tables = all_tables(summary)
     if config.against is not None:
         other = Summary(open_results(config.against), config.recalls)
-        tables.insert(1, compare(summary, other))
+        tables += compare(summary, other)
     pictures, built = figures(summary), builds_figure(summary)
     about = _about(config.results)
     title = next((one["experiment"]["title"] for one in about if one["experiment"]["title"]), "Index engines compared")

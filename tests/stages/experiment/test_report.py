@@ -78,7 +78,12 @@ def test_hard_queries_and_failures(tmp_path):
 
 def test_two_sets_of_results(tmp_path):
     one, other = write(tmp_path / "new", faster=1.25), write(tmp_path / "old")
-    lines = compare(one, other).records()
+    engines, settings = compare(one, other)
+    assert [(line["engine"], line["settings"], line["rounds"]) for line in engines.records()][2:4] == [
+        ("graph", 2, 6),
+        ("graph", 2, 6),
+    ]
+    lines = settings.records()
     assert len(lines) == 8
     assert {line["ratio"] for line in lines} == {line["ratio low"] for line in lines} == {1.25}
     with pytest.raises(InputError, match="nothing in common"):

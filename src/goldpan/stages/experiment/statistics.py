@@ -78,14 +78,19 @@ def series_of(rows: Iterable[Record]) -> list[Series]:
 
 def paired_ratio(one: Series, other: Series, seed: int = 0) -> Ratio | None:
     """Compare two series round by round; None where they have no round in common."""
-    rounds = sorted(one.rows.keys() & other.rows.keys())
-    if not rounds:
+    ratios = round_ratios(one, other)
+    if not ratios:
         return None
-    pairs = [(one.rows[number], other.rows[number]) for number in rounds]
-    ratios = [left["qps"] / right["qps"] for left, right in pairs]
+    pairs = [(one.rows[number], other.rows[number]) for number in one.rows.keys() & other.rows.keys()]
     cpu = float(np.median([_per_cpu(left) / _per_cpu(right) for left, right in pairs]))
     low, high = median_interval(ratios, seed)
-    return Ratio(float(np.median(ratios)), low, high, cpu, len(rounds))
+    return Ratio(float(np.median(ratios)), low, high, cpu, len(ratios))
+
+
+def round_ratios(one: Series, other: Series) -> list[float]:
+    """Return how many times as fast one was as the other in each round that both have."""
+    rounds = sorted(one.rows.keys() & other.rows.keys())
+    return [one.rows[number]["qps"] / other.rows[number]["qps"] for number in rounds]
 
 
 def median_interval(values: ArrayLike, seed: int = 0) -> tuple[float, float]:

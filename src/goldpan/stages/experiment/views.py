@@ -8,7 +8,15 @@ import numpy as np
 
 from goldpan.core.errors import InputError
 from goldpan.metrics.recall import bootstrap_interval
-from goldpan.stages.experiment.statistics import Ratio, Series, best_at, front, paired_ratio
+from goldpan.stages.experiment.statistics import (
+    Ratio,
+    Series,
+    best_at,
+    front,
+    median_interval,
+    paired_ratio,
+    round_ratios,
+)
 from goldpan.stages.experiment.store import Record
 from goldpan.stages.experiment.summary import Place, Summary
 from goldpan.stages.experiment.tables import Cell, Table
@@ -174,39 +182,46 @@ def failures(summary: Summary) -> Table:
     return table
 
 
-def compare(one: Summary, other: Summary) -> Table:
-    """Return the ratios of what both sets of results measured, series by series.
+def compare(one: Summary, other: Summary) -> list[Table]:
+    """Return the ratios of what both sets of results measured, engine by engine and series by series.
 
     Raises:
         InputError: they have nothing in common.
     """
-    columns = _columns(
-        "data, k, threads, mode, engine, setting, recall, "
-        "recall there, QPS, QPS there, ratio, ratio low, ratio high, CPU ratio, rounds"
-    )
-    note = (
-        f"These results over those of {other.folder}: median of the paired ratios of the rounds with its 95 % "
-        "bootstrap interval. The two sets were not measured in turns; what else the machines did is in the ratio."
-    )
-    table = Table("against", "Against other results", columns, note=note)
-    theirs = {series.key: series for series in other.series}
-    for mine in one.series:
-        there = theirs.get(mine.key)
-        same = (
-            there is not None and one.datasets[mine.key.dataset]["digest"] == other.datasets[mine.key.dataset]["digest"]
-        )
-        ratio = paired_ratio(mine, there) if there is not None and same else None
-        if there is None or ratio is None:
-            continue
-        key = mine.key
-        what = (key.dataset, key.k, key.threads, key.mode, key.engine, key.setting)
-        table.rows.append((*what, mine.recall, there.recall, mine.median("qps"), there.median("qps"), *ratio))
-    if not table.rows:
+    pairs = [(mine, there) for mine in one.series for there in _same(mine, one, other)]
+    if not pairs:
         raise InputError(
             f"{one.folder} and {other.folder} have nothing in common: no engine was measured with the same setting on "
             "the same data in both."
         )
-    return table
+    note = (
+        f"These results over those of {other.folder}: median of the paired ratios of the rounds with its 95 % "
+        "bootstrap interval. The two sets were not measured in turns; what else the machines did is in the ratio."
+    )
+    names = "data, k, threads, mode, engine, settings, ratio, ratio low, ratio high, rounds"
+    engines = Table("against", "Against other results", _columns(names), note=note)
+    names = (
+        "data, k, threads, mode, engine, setting, recall, recall there, QPS, QPS there, ratio, ratio low, ratio high"
+    )
+    each = Table("against_settings", "Against other results, every setting", _columns(f"{names}, CPU ratio, rounds"))
+    alike: dict[tuple[Cell, ...], list[list[float]]] = {}
+    for mine, there in pairs:
+        key = mine.key
+        what = (key.dataset, key.k, key.threads, key.mode, key.engine)
+        alike.setdefault(what, []).append(round_ratios(mine, there))
+        speeds = (mine.recall, there.recall, mine.median("qps"), there.median("qps"))
+        each.rows.append((*what, key.setting, *speeds, *(paired_ratio(mine, there) or _NO_RATIO)))
+    for engine, ratios in alike.items():
+        every = [ratio for rounds in ratios for ratio in rounds]
+        engines.rows.append((*engine, len(ratios), float(np.median(every)), *median_interval(every), len(every)))
+    return [engines, each]
+
+
+def _same(mine: Series, one: Summary, other: Summary) -> list[Series]:
+    """Return the series of the other results that measured the same, with a round in common: one or none."""
+    digests = [some.datasets.get(mine.key.dataset, {}).get("digest") for some in (one, other)]
+    found = [there for there in other.series if there.key == mine.key] if digests[0] == digests[1] else []
+    return [there for there in found if mine.rows.keys() & there.rows.keys()]
 
 
 def _why(row: Record) -> str:
