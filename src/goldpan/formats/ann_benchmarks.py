@@ -16,7 +16,7 @@ from goldpan.core.errors import FormatError
 from goldpan.core.records import Floats, Metric
 from goldpan.formats.benchmark_record import Benchmark
 from goldpan.formats.hdf5 import Hdf5Reader
-from goldpan.formats.hdf5_file import Stored, dataset_names, open_hdf5
+from goldpan.formats.hdf5_file import Stored, dataset_names, reading_hdf5
 from goldpan.formats.hdf5_write import Hdf5Dataset, write_hdf5
 from goldpan.formats.protocol import Address, VectorReader, VectorShape, VectorSource
 from goldpan.formats.result_file import read_table
@@ -84,7 +84,7 @@ def read_file(path: Path, metric: Metric | None = None) -> Benchmark[VectorReade
     Raises:
         FormatError: no HDF5 file, or `train`, `test` or `neighbors` is missing.
     """
-    with open_hdf5(path) as file:
+    with reading_hdf5(path) as file:
         names = dataset_names(file)
     missing = [name for name in ("train", "test", "neighbors") if name not in names]
     if missing:
@@ -120,7 +120,7 @@ def read_mean_distances(path: str | Path) -> Floats | None:
         FormatError: no HDF5 file, or a table of another kind.
     """
     where = Path(path)
-    with open_hdf5(where) as file:
+    with reading_hdf5(where) as file:
         if "avg_distances" not in file:
             return None
         return read_table(where, file, "avg_distances", "f", 1).astype(np.float64)

@@ -28,7 +28,7 @@ from goldpan.formats.atomic import replace_file
 from goldpan.formats.benchmark_record import Benchmark
 from goldpan.formats.casts import fitting_dtype
 from goldpan.formats.hdf5 import DTYPES as HDF5_DTYPES
-from goldpan.formats.hdf5_file import dataset_names, open_hdf5
+from goldpan.formats.hdf5_file import dataset_names, reading_hdf5
 from goldpan.formats.protocol import Address, VectorReader, VectorSource
 from goldpan.formats.truth import Truth, read_truth, write_truth
 from goldpan.formats.vectors import open_vectors, write_vectors
@@ -215,7 +215,7 @@ def _is_there(root: Path, name: str) -> bool:
     path, key = _at(root, name)
     if key is None or not path.is_file():
         return key is None and path.exists()
-    with open_hdf5(path) as file:
+    with reading_hdf5(path) as file:
         return key in dataset_names(file)
 
 

@@ -22,7 +22,7 @@ from goldpan.core.errors import FormatError, InputError
 from goldpan.core.records import Metric, parse_metric
 from goldpan.formats import ann_benchmarks
 from goldpan.formats.benchmark import CARD, Benchmark, named_files, read_benchmark
-from goldpan.formats.hdf5_file import dataset_names, open_hdf5
+from goldpan.formats.hdf5_file import dataset_names, reading_hdf5
 from goldpan.formats.named_benchmark import bigann_bases, intel_parts, read_bigann_folder, read_intel_folder
 from goldpan.formats.protocol import Address, VectorReader
 from goldpan.formats.release import MANIFEST, read_manifest
@@ -61,7 +61,7 @@ def _open_file(where: Address, metric: Metric | None) -> Benchmark[VectorReader]
     path = where.path
     if path.suffix not in (".h5", ".hdf5"):
         raise FormatError(path, "a benchmark is a folder or an HDF5 file; name the folder that this file lies in.")
-    with open_hdf5(path) as file:
+    with reading_hdf5(path) as file:
         names, sparse = dataset_names(file), sparse_names(file)
     if "train" in sparse:
         raise InputError(f"{path} holds sparse rows: open them with open_sparse, their answers with read_truth.")

@@ -37,6 +37,12 @@ def fitting_dtype(source: np.dtype[Any], allowed: Iterable[str]) -> np.dtype[Any
     return np.dtype(fitting[0]) if fitting else None
 
 
+def as_float64(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return a copy in float64, without NumPy's warning where bits of a damaged file are a signaling NaN."""
+    with np.errstate(invalid="ignore"):
+        return values.astype(np.float64)
+
+
 def cast_rows(rows: NDArray[Any], dtype: np.dtype[Any], first_row: int) -> NDArray[Any]:
     """Return `rows` as `dtype`, ``(n, d)``; the same array where it has that dtype.
 

@@ -16,7 +16,7 @@ from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Metric, parse_metric
 from goldpan.formats import hdf5
 from goldpan.formats.casts import cast_rows, fitting_dtype, parse_dtype
-from goldpan.formats.hdf5_file import dataset_names, open_hdf5
+from goldpan.formats.hdf5_file import dataset_names, reading_hdf5
 from goldpan.formats.protocol import Address, VectorFormat, VectorReader, rows_per_block
 from goldpan.formats.sparse import is_sparse, open_sparse, write_sparse
 from goldpan.formats.truth import copy_truth, open_truth
@@ -209,7 +209,7 @@ def is_truth(address: str | Path | Address) -> bool:
 
 def _hdf5_is_truth(where: Address) -> bool:
     """Return True for a dataset of ids, a group that holds one, or a file with ids and no vectors."""
-    with open_hdf5(where.path) as file:
+    with reading_hdf5(where.path) as file:
         names = dataset_names(file)
     if where.key in names:
         return where.key.rpartition("/")[2] in HDF5_PAIRS

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from goldpan.core.errors import FormatError, InputError, UnknownName
 from goldpan.core.records import Metric
-from goldpan.formats.hdf5_file import Stored, attribute, check_stored, dataset_names, open_hdf5
+from goldpan.formats.hdf5_file import Stored, attribute, check_stored, dataset_names, hdf5_errors, open_hdf5
 from goldpan.formats.hdf5_write import WORDS, Hdf5Dataset, write_hdf5
 from goldpan.formats.protocol import (
     Address,
@@ -61,11 +61,12 @@ class Hdf5Reader:
     def __init__(self, address: Address, *, packed: bool = True) -> None:
         self.path = address.path
         self._file = open_hdf5(address.path)
-        self._data = _find(self._file, address)
-        check_stored(address.path, self._data)
-        distance = attribute(self._file, "distance")
+        with hdf5_errors(address.path):
+            self._data = _find(self._file, address)
+            check_stored(address.path, self._data)
+            distance = attribute(self._file, "distance")
+            stored = self._data.dtype
         self.metric = Metric.COSINE if distance == "normalized" else metric_hint(distance)  # VIBE's word
-        stored = self._data.dtype
         self._form = Stored.AS_IS
         if stored == np.bool_:
             self._form = Stored.BITS
@@ -86,10 +87,8 @@ class Hdf5Reader:
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Return rows start to stop, read into new memory."""
         check_span(self, start, stop)
-        try:
+        with hdf5_errors(self.path, start):
             rows = self._data[start:stop]
-        except OSError as error:
-            raise FormatError(self.path, f"{self._data.name} cannot be read ({error}).", row=start) from None
         if self._form is Stored.BITS:
             return np.packbits(rows, axis=1)
         if self._form is Stored.WORDS:

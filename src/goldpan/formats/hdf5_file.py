@@ -6,6 +6,8 @@ tools write attributes.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +40,23 @@ def open_hdf5(path: Path) -> h5py.File:
         return h5py.File(path, "r")
     except OSError as error:
         raise FormatError(path, f"not a whole HDF5 file ({error}).") from None
+
+
+@contextlib.contextmanager
+def reading_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open a file for reading and close it at the end; whatever is damaged in it is a FormatError."""
+    with open_hdf5(path) as file, hdf5_errors(path):
+        yield file
+
+
+@contextlib.contextmanager
+def hdf5_errors(path: Path, row: int | None = None) -> Iterator[None]:
+    """Turn what h5py raises on a damaged file, which is nearly anything, into a FormatError."""
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
+        problem = f"it is damaged ({' '.join(str(error).split())})."
+        raise FormatError(path, problem, row=row) from error
 
 
 def dataset_names(file: h5py.File) -> list[str]:

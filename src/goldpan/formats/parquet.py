@@ -6,6 +6,7 @@ VectorDBBench reads: `id` (int64, the row number, where no other columns are giv
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,10 @@ class ParquetReader:
             return int(kind.list_size)
         if self.n == 0:
             return 0
-        first = next(self._file.iter_batches(batch_size=1, columns=[self._column]))
+        with parquet_errors(self.path):
+            first = next(self._file.iter_batches(batch_size=1, columns=[self._column]), None)
+        if first is None:
+            raise FormatError(self.path, f"it says {self.n} rows and holds none.")
         length = first.column(0)[0].values
         if length is None or len(length) == 0:
             raise FormatError(self.path, "there is no vector.", row=0)
@@ -122,15 +126,15 @@ class ParquetReader:
 
     def _batches(self, groups: range, columns: list[str], rows: int) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yield (number of first row, batch) of some row groups that follow each other."""
-        import pyarrow as pa
-
         first = int(self._starts[groups.start])
-        try:
-            for batch in self._file.iter_batches(rows, row_groups=list(groups), columns=columns):
-                yield first, batch
-                first += len(batch)
-        except (pa.ArrowException, OSError) as error:
-            raise FormatError(self.path, f"damaged in {', '.join(columns)} ({error}).", row=first) from None
+        batches = self._file.iter_batches(rows, row_groups=list(groups), columns=columns)
+        while True:
+            with parquet_errors(self.path, first, f"damaged in {', '.join(columns)}"):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield first, batch
+            first += len(batch)
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:
@@ -139,13 +143,35 @@ def open_parquet(path: Path) -> pq.ParquetFile:
     Raises:
         FormatError: no Parquet file, or one cut short.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
+    with parquet_errors(path, problem="not a whole Parquet file"):
         return pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise FormatError(path, f"not a whole Parquet file ({error}).") from None
+
+
+@contextlib.contextmanager
+def parquet_errors(path: Path, row: int | None = None, problem: str = "it is damaged") -> Iterator[None]:
+    """Turn what pyarrow raises on a damaged file into a FormatError."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        raise FormatError(path, f"{problem} ({' '.join(str(error).split())}).", row=row) from None
+
+
+def read_columns(path: Path, names: list[str]) -> pa.Table:
+    """Return some columns of a file whole.
+
+    Raises:
+        FormatError: no Parquet file, a damaged one, or a column is missing.
+    """
+    file = open_parquet(path)
+    missing = [name for name in names if name not in file.schema_arrow.names]
+    if missing:
+        raise FormatError(path, f"it has no column {missing[0]}; it has {', '.join(file.schema_arrow.names)}.")
+    with parquet_errors(path):
+        return file.read(columns=names)
 
 
 class TableFile:

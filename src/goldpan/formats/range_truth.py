@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from goldpan.core.errors import ArrayError, FormatError, InputError
 from goldpan.core.records import Floats, Ids, Metric, parse_metric
 from goldpan.formats.atomic import replace_file
-from goldpan.formats.casts import cast_rows
+from goldpan.formats.casts import as_float64, cast_rows
 from goldpan.formats.mapped import FileMap
 from goldpan.formats.truth_layouts import BIGANN_TRUTH
 
@@ -68,7 +68,7 @@ def read_range_truth(path: str | Path, metric: str | Metric | None = None) -> Ra
     limits = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
     if file.size == start + 4 * total:
         return RangeTruth(limits, ids, None)
-    values = file.array(np.dtype("<f4"), (total,), start + 4 * total).astype(np.float64)
+    values = as_float64(file.array(np.dtype("<f4"), (total,), start + 4 * total))
     known = None if metric is None else parse_metric(metric)
     return RangeTruth(limits, ids, values if known is None else BIGANN_TRUTH.from_stored(known, values))
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from goldpan.core.errors import ArrayError, FormatError, InputError
 from goldpan.core.records import Floats, Ids
-from goldpan.formats.casts import cast_rows
+from goldpan.formats.casts import as_float64, cast_rows
 from goldpan.formats.hdf5_file import attribute, check_stored, plain
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def read_distances(path: Path, group: h5py.Group, name: str, ids: Ids) -> Floats
     """
     if name not in group:
         return None
-    values = read_table(path, group, name, "fiu", 2).astype(np.float64)
+    values = as_float64(read_table(path, group, name, "fiu", 2))
     if values.shape != ids.shape:
         raise FormatError(path, f"{name} has shape {values.shape}, the ids {ids.shape}.")
     return values
@@ -147,7 +147,7 @@ def optional_text(group: h5py.Group, name: str) -> str | None:
 
 def other_attributes(group: h5py.Group, known: set[str]) -> dict[str, Plain]:
     """Return the attributes beside the known ones that are plain values."""
-    values = {name: plain(value) for name, value in group.attrs.items() if name not in known}
+    values = {name: plain(value) for name, value in group.attrs.items() if isinstance(name, str) and name not in known}
     return {name: value for name, value in sorted(values.items()) if isinstance(value, str | int | float | bool)}
 
 

@@ -21,7 +21,7 @@ from goldpan.core.errors import ArrayError, FormatError, UnknownName
 from goldpan.core.records import Floats, Ids, Metric, parse_metric
 from goldpan.formats import result_file as parts
 from goldpan.formats.atomic import replace_file
-from goldpan.formats.hdf5_file import attribute, open_hdf5, plain
+from goldpan.formats.hdf5_file import attribute, open_hdf5, plain, reading_hdf5
 from goldpan.formats.truth_layouts import ANN_BENCHMARKS_TRUTH
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def ann_result_groups(path: str | Path) -> list[str]:
     """Return the names of the settings in a file of VIBE; none in one of ann-benchmarks."""
     import h5py
 
-    with open_hdf5(Path(path)) as file:
+    with reading_hdf5(Path(path)) as file:
         return sorted(name for name, item in file.items() if isinstance(item, h5py.Group) and "neighbors" in item)
 
 
@@ -151,7 +151,7 @@ def read_ann_result(path: str | Path, *, metric: str | Metric | None = None, gro
     """
     where = Path(path)
     known = None if metric is None else parse_metric(metric)
-    with open_hdf5(where) as file:
+    with reading_hdf5(where) as file:
         if group is not None and group not in file:
             raise UnknownName("setting", group, ann_result_groups(where), f"({where})")
         return _read(where, file if group is None else file[group], known)
@@ -199,7 +199,7 @@ def _metrics(group: h5py.Group) -> dict[str, float]:
     def visit(name: str, item: object) -> None:
         for key, value in item.attrs.items() if isinstance(item, h5py.Group) else ():
             number = plain(value)
-            if isinstance(number, int | float):
+            if isinstance(number, int | float) and isinstance(key, str):
                 found[f"{name}/{key}" if name else key] = float(number)
 
     visit("", root)

@@ -23,7 +23,7 @@ from goldpan.core.errors import FormatError, InputError
 from goldpan.core.records import Floats, Ids, Metric, parse_metric
 from goldpan.formats import result_file as parts
 from goldpan.formats.atomic import replace_file
-from goldpan.formats.hdf5_file import Stored, open_hdf5
+from goldpan.formats.hdf5_file import Stored, reading_hdf5
 from goldpan.formats.hdf5_write import Hdf5Dataset, write_hdf5
 from goldpan.formats.protocol import VectorShape
 from goldpan.formats.truth_hdf5 import SISAP_TRUTH, descent
@@ -113,7 +113,7 @@ def read_sisap_result(
         FormatError: a table, a time or the name of the data is missing, or another number of queries was answered.
     """
     where = Path(path)
-    with open_hdf5(where) as file:
+    with reading_hdf5(where) as file:
         ids = parts.read_ids(where, file, "knns", SISAP_TRUTH.first_id, SISAP_TRUTH.missing)
         if queries is not None and len(ids) != queries:
             side = " It lies on its side: write it by rows, one a query." if ids.shape[1] == queries else ""

@@ -17,7 +17,7 @@ from goldpan.core.errors import ArrayError, FormatError
 from goldpan.core.records import Ids
 from goldpan.formats import result_file as parts
 from goldpan.formats.atomic import replace_file
-from goldpan.formats.hdf5_file import open_hdf5
+from goldpan.formats.hdf5_file import reading_hdf5
 from goldpan.formats.results_ann import setting_name
 
 _NAME_END = 149  # upstream keeps the end of longer names, for the sake of file systems
@@ -93,7 +93,7 @@ def read_streaming_result(path: str | Path) -> StreamingResult:
         FormatError: the answers to a search are missing, or those of two have different numbers of queries.
     """
     where = Path(path)
-    with open_hdf5(where) as file:
+    with reading_hdf5(where) as file:
         searches = parts.number(where, file, "num_searches")
         steps: dict[int, Ids] = {}
         place = 0

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from goldpan.core.errors import ArrayError, FormatError, InputError, UnknownName
 from goldpan.formats.casts import is_lossless
+from goldpan.formats.hdf5_file import hdf5_errors
 from goldpan.formats.protocol import BLOCK_BYTES, Address
 from goldpan.formats.vectors import format_name, parse_address
 
@@ -119,10 +120,8 @@ class SparseReader:
         return csr_array((values, columns, starts - low), shape=(len(starts) - 1, self.dim))
 
     def _sliced(self, array: Any, start: int, stop: int) -> NDArray[Any]:
-        try:
+        with hdf5_errors(self.path):
             return np.array(array[start:stop])
-        except OSError as error:
-            raise FormatError(self.path, f"it cannot be read ({error}).") from None
 
 
 def is_sparse(address: str | Path | Address) -> bool:

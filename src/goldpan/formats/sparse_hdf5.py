@@ -10,7 +10,7 @@ import numpy as np
 
 from goldpan.core.errors import FormatError, InputError, UnknownName
 from goldpan.formats.atomic import replace_file
-from goldpan.formats.hdf5_file import attribute, check_stored, open_hdf5
+from goldpan.formats.hdf5_file import attribute, check_stored, hdf5_errors, open_hdf5, reading_hdf5
 from goldpan.formats.hdf5_write import check_place
 from goldpan.formats.protocol import Address
 from goldpan.formats.sparse import Csr, SparseReader
@@ -42,7 +42,7 @@ def sparse_names(file: h5py.File) -> list[str]:
 
 def holds_sparse(address: Address) -> bool:
     """Return whether an address names sparse rows; without a name, whether the file's `train` is sparse."""
-    with open_hdf5(address.path) as file:
+    with reading_hdf5(address.path) as file:
         return (address.key or "train").strip("/") in sparse_names(file)
 
 
@@ -55,6 +55,13 @@ def open_group(address: Address) -> SparseReader:
         FormatError: parts that do not fit together.
     """
     file = open_hdf5(address.path)
+    with hdf5_errors(address.path):
+        return SparseReader(address.path, _find(address, file))
+
+
+def _find(address: Address, file: h5py.File) -> Csr:
+    import h5py
+
     names = sparse_names(file)
     if address.key is None and "train" not in names and len(names) != 1:
         if names:
@@ -64,10 +71,8 @@ def open_group(address: Address) -> SparseReader:
     key = usual if address.key is None else address.key.strip("/")
     if key not in names:
         raise UnknownName("sparse rows", key, names)
-    import h5py
-
-    csr = _sets(address.path, file, key) if isinstance(file[key], h5py.Dataset) else _group(address.path, file[key])
-    return SparseReader(address.path, csr)
+    sets = isinstance(file[key], h5py.Dataset)
+    return _sets(address.path, file, key) if sets else _group(address.path, file[key])
 
 
 def _group(path: Path, group: Any) -> Csr:

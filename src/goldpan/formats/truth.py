@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from goldpan.core.errors import ArrayError, FormatError, InputError, UnknownName
 from goldpan.core.records import Floats, Ids, Metric, parse_metric
 from goldpan.formats import truth_layouts as layouts
-from goldpan.formats.hdf5_file import dataset_names, open_hdf5
+from goldpan.formats.casts import as_float64
+from goldpan.formats.hdf5_file import dataset_names, reading_hdf5
 from goldpan.formats.protocol import Address, spans
 from goldpan.formats.truth_hdf5 import descent
 from goldpan.formats.truth_layouts import TruthBlocks, TruthFiles, TruthLayout
@@ -90,7 +91,7 @@ class TruthReader:
         """Yield the distances of all queries, ``(rows, k)`` float64: what `metric` says, or what the file holds."""
         plain = metric is None or (metric.is_similarity and self._descends())
         for stored in self._files.distances.blocks(rows) if self._files.distances else ():
-            values = stored.astype(np.float64)
+            values = as_float64(stored)
             yield values if plain or metric is None else self.layout.from_stored(metric, values)
 
     def _descends(self) -> bool:
@@ -128,7 +129,7 @@ def open_truth(address: str | Path | Address) -> TruthReader:
 
 def _find_hdf5_ids(where: Address) -> Address:
     """Return the address of the dataset of ids that an address means."""
-    with open_hdf5(where.path) as file:
+    with reading_hdf5(where.path) as file:
         names = dataset_names(file)
     ids_key = layouts.hdf5_ids_key(where.key, names)
     if ids_key is None:

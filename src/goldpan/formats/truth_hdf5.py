@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from goldpan.core.errors import FormatError
 from goldpan.core.records import Metric
 from goldpan.formats.hdf5 import Hdf5Reader
-from goldpan.formats.hdf5_file import dataset_names, open_hdf5
+from goldpan.formats.hdf5_file import dataset_names, reading_hdf5
 from goldpan.formats.hdf5_write import Hdf5Dataset, write_hdf5
 from goldpan.formats.protocol import Address, VectorShape
 from goldpan.formats.truth_record import TruthBlocks, TruthFiles, TruthLayout, Values
@@ -47,7 +47,7 @@ def _open_hdf5(address: Address) -> TruthFiles:
     """Open the datasets of ids `address.key` and of the distances beside it."""
     ids_key = address.key or ""
     ids = Hdf5Reader(address, packed=False)
-    with open_hdf5(address.path) as file:
+    with reading_hdf5(address.path) as file:
         distances_key = _distances_key(ids_key)
         if distances_key not in dataset_names(file):
             return TruthFiles(ids, None)

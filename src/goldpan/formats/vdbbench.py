@@ -26,7 +26,7 @@ from goldpan.core.errors import FormatError, UnknownName
 from goldpan.core.records import Ids, Metric
 from goldpan.formats.benchmark_record import Benchmark
 from goldpan.formats.joined import JoinedReader
-from goldpan.formats.parquet import ParquetReader, open_parquet
+from goldpan.formats.parquet import ParquetReader, open_parquet, read_columns
 from goldpan.formats.protocol import Address, VectorReader
 from goldpan.formats.truth import Truth, read_truth
 
@@ -103,10 +103,7 @@ def allowed_rows(folder: Path, only: str) -> NDArray[np.bool_]:
 
 def _labels(folder: Path, column: str, ids: Ids) -> NDArray[np.str_]:
     path = folder / "scalar_labels.parquet"
-    file = open_parquet(path)
-    if not {"id", column} <= set(file.schema_arrow.names):
-        raise FormatError(path, f"it has no columns id and {column}.")
-    table = file.read(columns=["id", column])
+    table = read_columns(path, ["id", column])
     labels = np.array(table.column(column).to_pylist(), str)
     return labels[_places(path, ids[:, None], _rows(path, _id_column(path, "id")))[:, 0]]
 
@@ -144,7 +141,7 @@ def _id_column(path: Path, name: str, first: int = 0) -> Ids:
     file = open_parquet(path)
     if name not in file.schema_arrow.names:
         return np.arange(first, first + file.metadata.num_rows)
-    column = file.read(columns=[name]).column(0)
+    column = read_columns(path, [name]).column(0)
     if column.null_count or np.asarray(column).dtype.kind not in "iu":
         raise FormatError(path, f"the column {name} must hold whole numbers.")
     return np.asarray(column).astype(np.int64)
