@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from goldpan.core.errors import FormatError, InputError
+from goldpan.core.progress import Progress
 from goldpan.core.records import Ids, Metric
 from goldpan.formats.atomic import replace_file, replace_folder
 from goldpan.formats.results_streaming import (
@@ -72,7 +73,9 @@ def read_done(folder: Path, key: str) -> dict[str, Any] | None:
     return found if found.get("key") == key and found.get("status") == "done" else None
 
 
-def play_engine(folder: Path, config: StreamConfig, engine: str, runbook: Runbook, key: str) -> dict[str, Any]:
+def play_engine(
+    folder: Path, config: StreamConfig, engine: str, runbook: Runbook, key: str, progress: Progress
+) -> dict[str, Any]:
     """Play an engine; its folder appears whole, with rows and answers, however it ended.
 
     Returns:
@@ -80,11 +83,13 @@ def play_engine(folder: Path, config: StreamConfig, engine: str, runbook: Runboo
     """
     for left in folder.parent.glob(f".{folder.name}.*.tmp"):  # of a run that was killed
         shutil.rmtree(left)
+    progress.start(engine, len(runbook.steps))
     with replace_folder(folder) as work:
-        result = {"engine": engine, "key": key, "error": None} | launch(work, config, engine, runbook.dataset)
+        result = {"engine": engine, "key": key, "error": None} | launch(work, config, engine, runbook.dataset, progress)
         lines = (work / ROWS).read_text("utf-8").splitlines() if (work / ROWS).is_file() else []
         result["rows"] = [json.loads(line) for line in lines]
         (work / RESULT).write_text(json.dumps(result), "utf-8")
+    progress.finish()
     return result
 
 

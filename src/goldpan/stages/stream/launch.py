@@ -11,15 +11,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+from goldpan.core.progress import Progress
 from goldpan.stages.stream.config import StreamConfig
 from goldpan.stages.stream.memory import held_mib
+from goldpan.stages.stream.play import ROWS
 from goldpan.stages.stream.worker import JOB, OUTCOME
 
 _LOOK_EVERY_S = 0.1
 _STDERR = "stderr.txt"
 
 
-def launch(folder: Path, config: StreamConfig, engine: str, entry: str) -> dict[str, Any]:
+def launch(folder: Path, config: StreamConfig, engine: str, entry: str, progress: Progress) -> dict[str, Any]:
     """Play one engine; wait for it within its limits.
 
     Args:
@@ -27,6 +29,7 @@ def launch(folder: Path, config: StreamConfig, engine: str, entry: str) -> dict[
         config: how to play.
         engine: which.
         entry: the dataset of the runbook.
+        progress: told of every row that the engine wrote.
 
     Returns:
         ``status`` ("done", "failed", "died", "time limit", "memory limit"), ``error`` where it is not done, and
@@ -40,18 +43,40 @@ def launch(folder: Path, config: StreamConfig, engine: str, entry: str) -> dict[
         # The worker ends when its stdin does, so it does not outlive a run that is killed.
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr) as process:
             try:
-                ended = _watch(process, config, started)
+                ended = _watch(process, config, started, _Rows(folder / ROWS, progress))
             finally:
                 process.kill()  # nothing where it has ended
     return (ended or _outcome(folder, process.returncode)) | {"wall_seconds": time.perf_counter() - started}
 
 
-def _watch(process: subprocess.Popen[bytes], config: StreamConfig, started: float) -> dict[str, Any] | None:
+class _Rows:
+    """Tells how far an engine is, from the rows it wrote; a consolidation is no step."""
+
+    def __init__(self, path: Path, progress: Progress) -> None:
+        self._path, self._progress, self._read = path, progress, 0
+
+    def look(self) -> None:
+        """Count the rows that came since the last look."""
+        if not self._path.is_file():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._read)
+            lines = file.read().splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith(b"\n")]
+        self._read += sum(map(len, whole))
+        if steps := sum(b'"consolidate"' not in line for line in whole):
+            self._progress.advance(steps)
+
+
+def _watch(
+    process: subprocess.Popen[bytes], config: StreamConfig, started: float, rows: _Rows
+) -> dict[str, Any] | None:
     """Return why the process must end, or None when it has ended."""
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_LOOK_EVERY_S)
             return None
+        rows.look()
         if time.perf_counter() - started > config.time_limit:
             return {"status": "time limit", "error": f"it was ended after {config.time_limit:g} s (--time-limit)."}
         held = held_mib(process.pid) if config.memory_limit_mb else None

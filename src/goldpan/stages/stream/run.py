@@ -64,15 +64,13 @@ def run(config: StreamConfig, progress: Progress | None = None) -> Report:
         gold = _gold(config, runbook, data, stream, progress)
         played = _Played(config, runbook, data, gold, drifts(runbook, data), stream)
         asked = [*config.engine, *map(str, config.answers)]
-        progress.start("engines", len(asked))
         for engine in asked:
-            recorded = engine not in rebuilt
-            found = played.score(Path(engine)) if recorded else played(engine, rebuilt[engine], known.get(engine))
-            known[engine] = found
+            if engine in rebuilt:
+                known[engine] = played(engine, rebuilt[engine], known.get(engine), progress)
+            else:
+                known[engine] = played.score(Path(engine))
             record["engines"] = list(known.values())
             write_record(config.output / RECORD, record)
-            progress.advance(failed=int(found["status"] != "done"))
-        progress.finish()
         draw_stream(config.output / PICTURE, record)
     seconds = time.perf_counter() - started
     return _report(config, [known[engine] for engine in asked], played.done_before, seconds)
@@ -92,12 +90,12 @@ class _Played:
         self._gold, self._drift, self._stream = gold, drift, stream
         self.done_before = 0
 
-    def __call__(self, engine: str, rebuilt: bool, before: dict[str, Any] | None) -> dict[str, Any]:
+    def __call__(self, engine: str, rebuilt: bool, before: dict[str, Any] | None, progress: Progress) -> dict[str, Any]:
         """Play an engine unless that was done; `before` is what an earlier run made of the same answers."""
         config, runbook = self._config, self._runbook
         folder, key = config.output / "engines" / slug(engine), run_key(config, engine, rebuilt, self._stream)
         there = read_done(folder, key)
-        result = there or play_engine(folder, config, engine, runbook, key)
+        result = there or play_engine(folder, config, engine, runbook, key, progress)
         answers = read_answers(folder, result["rows"])
         write_bigann(config, result, answers, runbook, self._data.metric)
         scored = score_engine(result, answers, runbook, self._gold, self._drift, config.k) | {"rebuilt": rebuilt}

@@ -58,7 +58,7 @@ def summarize(rows: Sequence[Row], searches: int) -> Row:
         "memory_mb": max(_known(rows, "memory_mb"), default=None),
         "added_mb": max(_known(rows, "added_mb"), default=None),
         "index_mb": rows[-1].get("index_mb") if rows else None,
-        "stream_seconds": sum(_known(rows, "seconds")) + rebuilds,
+        "stream_seconds": sum(_known(rows, "seconds")) + rebuilds if rows else None,
     }
     for name in ("insert", "delete", "replace"):
         updates = [row for row in rows if row["operation"] == name and not row.get("built") and row["calls"]]
