@@ -54,17 +54,20 @@ def test_the_page_runs(page: Path, place: Path) -> None:
     if page.name in (
         "search.md",
         "bench.md",
+        "bench_tune.md",
         "publish.md",
         "verify.md",
         "status.md",
         "log.md",
         "truth.md",
+        "index.md",
+        "engines.md",
         "convert.md",
         "project.md",
     ):
         for encoder in ("phash:8", "onnx:dual-encoder"):
             shell(place, f"goldpan embed ws --encoder {encoder}")
-    if page.name in ("truth.md", "convert.md", "project.md"):
+    if page.name in ("truth.md", "convert.md", "project.md", "index.md", "engines.md"):
         shell(place, "goldpan bench make ws --encoder onnx:dual-encoder --queries 10 --learn 10 --k 5 -o release")
         shell(place, "cp release/*vecs .")
     python = []
