@@ -35,6 +35,13 @@ def test_the_chosen_index_keeps_its_promise_on_fresh_queries() -> None:
     assert {row.spec for row in tuned.measurements} == set(SPECS)
 
 
+def test_few_rows_are_searched_exactly() -> None:
+    tuned = tune_index(SET.base[:150], goal=Goal(min_recall=0.99))
+    assert tuned.spec == "flat"
+    assert tuned.chosen.recall_lower == tuned.chosen.recall == 1.0
+    assert tuned.index.n == 150
+
+
 def test_rows_held_out_are_in_the_index_in_the_end_under_their_own_numbers() -> None:
     rows = SET.base[:5000]
     tuned = tune_index(rows, metric="cosine", goal=Goal(k=5, min_recall=0.85), specs=SPECS[1:], threads=1)
@@ -114,7 +121,7 @@ def test_a_tight_memory_brings_codes_that_fill_it() -> None:
     assert not any("keep=none" in line.spec for line in plan(100_000, 6250, 768, Metric.IP, Goal()))
 
 
-@pytest.mark.parametrize(("rows", "queries"), [(300, None), (1000, 10)])
+@pytest.mark.parametrize(("rows", "queries"), [(80, None), (1000, 10)])
 def test_too_few_to_tell_is_refused(rows: int, queries: int | None) -> None:
     with pytest.raises(InputError, match="too few"):
         tune_index(SET.base[:rows], queries=None if queries is None else SET.queries[:queries])

@@ -249,7 +249,8 @@ class _Tuning:
         goal, parameters = self.goal, trial.parameters
         for parameters in [trial.parameters, *above(index, trial.parameters)]:
             values = recalls(index, self.judge, parameters)
-            row.recall, row.recall_lower = float(values.mean()), lower_confidence_bound(values, goal.confidence)
+            sure = 1.0 if index.traits.exact else lower_confidence_bound(values, goal.confidence)
+            row.recall, row.recall_lower = float(values.mean()), sure
             if goal.min_recall is None or row.recall_lower >= goal.min_recall:
                 break
         row.parameters = parameters

@@ -14,7 +14,8 @@ from goldpan.search.projections.protocol import sample_rows
 from goldpan.search.readers import ArrayReader, VectorReader, WithoutRows
 from goldpan.search.tune.settings import Questions
 
-_HELD_SHARE, _HELD_MOST, _FEWEST = 20, 2_000, 20
+_HELD_SHARE, _HELD_MOST = 20, 2_000
+_SMALL_SHARE, _SMALL_HELD, _FEWEST = 5, 200, 20  # of few rows more are held out: 20 queries are the fewest that tell
 
 
 class Sides(NamedTuple):
@@ -34,7 +35,7 @@ class Sides(NamedTuple):
 
 
 def held_out(table: VectorReader, queries: NDArray[Any] | None, seed: int) -> Sides:
-    """Take the queries given, else hold out a twentieth of the rows, 2,000 at most.
+    """Take the queries given, else hold out a twentieth of the rows, 2,000 at most, up to 200 a fifth.
 
     Raises:
         InputError: there are too few.
@@ -43,9 +44,9 @@ def held_out(table: VectorReader, queries: NDArray[Any] | None, seed: int) -> Si
         if len(queries) < _FEWEST:
             raise InputError(f"{len(queries)} queries are too few to tell anything; give {_FEWEST} or more.")
         return Sides(table, check_vectors(queries, name="queries", dim=table.dim), None, None)
-    count = min(table.n // _HELD_SHARE, _HELD_MOST)
+    count = min(max(table.n // _HELD_SHARE, min(table.n // _SMALL_SHARE, _SMALL_HELD)), _HELD_MOST)
     if count < _FEWEST:
-        raise InputError(f"{table.n} rows are too few to hold some out; give queries, or {_FEWEST * _HELD_SHARE} rows.")
+        raise InputError(f"{table.n} rows are too few to hold some out; give queries, or {_FEWEST * _SMALL_SHARE} rows.")
     held = np.sort(np.random.default_rng(seed).choice(table.n, count, replace=False))
     base = WithoutRows(table, held)
     return Sides(base, _taken(table, held), base.rows(np.arange(base.n)), held)
