@@ -23,7 +23,7 @@ from goldpan.stages.stream.config import StreamConfig
 from goldpan.stages.stream.data import Data, load_data
 from goldpan.stages.stream.gold import compute_gold, drifts
 from goldpan.stages.stream.run import bench_stream
-from goldpan.stages.stream.score import audit_recalls, score_searches, stream_score
+from goldpan.stages.stream.score import audit_recalls, recall_among, score_searches, stream_score
 from goldpan.web.stream import write_stream_page
 
 FIRST = {
@@ -161,6 +161,12 @@ class TestScorer:
         assert [row["recall"] for row in rows.values()] == pytest.approx([0.9, 0.3, 0.7])
         assert [row["missing_answers"] for row in rows.values()] == [1000, 7000, 3000]
         assert stream_score([row["recall"] for row in rows.values()]) == pytest.approx(19 / 30)
+
+    def test_the_newest_points_have_a_recall_of_their_own(self) -> None:
+        truth = np.array([[1, 2, 3], [4, 5, 6], [2, 9, -1]])
+        found = np.array([[3, 2, 7], [6, 4, 1], [1, 5, -1]])
+        assert recall_among(found, truth, np.array([1, 2, 6])) == pytest.approx(2 / 4)
+        assert recall_among(found, truth, np.array([7])) is None
 
     def test_ties_within_a_millionth_count(self, tmp_path: Path) -> None:
         from goldpan.formats.truth import Truth

@@ -35,6 +35,20 @@ def recall_of(answers: Ids, truth: Truth, k: int) -> Row:
     }
 
 
+def recall_among(found: Ids, truth: Ids, some: Ids) -> float | None:
+    """Return which share of the true neighbors that are among some points was found; None where there is none.
+
+    Args:
+        found: ``(n_queries, k)`` tags.
+        truth: ``(n_queries, k)`` true tags.
+        some: ``(m,)`` tags, such as those that came last.
+    """
+    wanted = np.isin(truth, some)
+    query = np.arange(len(truth))[:, None]
+    hits = np.isin(len(truth) * truth + query, len(truth) * found + query)  # one number a pair of query and tag
+    return float(hits[wanted].mean()) if wanted.any() else None
+
+
 def stream_score(recalls: Sequence[float]) -> float:
     """Return big-ann's score: the mean over the search steps, each with the weight of one."""
     return float(np.mean(recalls)) if len(recalls) else float("nan")
@@ -57,14 +71,16 @@ def score_searches(
     """
     rows: dict[int, Row] = {}
     faults: list[str] = []
-    state, pairs = Live(runbook), _Pairs()
+    state, pairs, newest = Live(runbook), _Pairs(), np.empty(0, np.int64)
     for number, step in enumerate(runbook.steps, 1):
-        state.apply(step)
+        change = state.apply(step)
+        newest = change.added if len(change.added) else newest
         if number not in answers:
             continue
         found, truth, live = answers[number], gold.at(number), state.row_of >= 0
         inside = (found >= 0) & (found < runbook.rows)
         rows[number] = recall_of(found, truth, k) | {
+            "recall_newest": recall_among(found, truth.ids[:, :k], newest),
             "live": int(live.sum()),
             "dead_answers": int((inside & ~live[np.where(inside, found, 0)]).sum()),
             "missing_answers": int((found[:, : min(k, int(live.sum()))] < 0).sum()),

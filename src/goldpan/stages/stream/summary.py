@@ -20,7 +20,8 @@ def summarize(rows: Sequence[Row], searches: int) -> Row:
         searches: how many searches the runbook has; a run that ended early has no score.
 
     Returns:
-        ``score`` and ``score_strict`` (means over the searches), ``recall_first``, ``recall_last``, ``recall_min``;
+        ``score`` and ``score_strict`` (means over the searches), ``recall_first``, ``recall_last``, ``recall_min``,
+        ``recall_newest`` (of the true neighbors that came with the last insert or replace before a search);
         ``qps`` (median of the searches), ``p50_ms``, ``p99_ms`` (median and largest); ``build_seconds``; for inserts,
         deletes and replaces points a second over all steps, and the largest p99 of a call; consolidations; memory;
         ``dead_answers``; ``visible_at_once`` (share of the points probed), ``visible_ms`` (longest until all of an
@@ -40,6 +41,7 @@ def summarize(rows: Sequence[Row], searches: int) -> Row:
         "recall_first": recalls[0] if recalls else None,
         "recall_last": recalls[-1] if recalls else None,
         "recall_min": min(recalls, default=None),
+        "recall_newest": _mean(_known(found, "recall_newest")),
         "qps": _median(_known(found, "per_second")),
         "p50_ms": _median(_known(found, "p50_ms")),
         "p99_ms": max(_known(found, "p99_ms"), default=None),
@@ -50,7 +52,7 @@ def summarize(rows: Sequence[Row], searches: int) -> Row:
         "consolidations": len(pauses),
         "pause_seconds": sum(pauses),
         "longest_pause_seconds": max(pauses, default=0.0),
-        "visible_at_once": float(np.mean(_known(probed, "visible"))) if probed else None,
+        "visible_at_once": _mean(_known(probed, "visible")),
         "visible_ms": max(_known(probed, "visible_ms"), default=None),
         "not_visible": len(probed) - len(_known(probed, "visible_ms")),
         "dead_answers": sum(_known(found, "dead_answers")),
@@ -74,6 +76,10 @@ def summarize(rows: Sequence[Row], searches: int) -> Row:
 def _known(rows: Iterable[Row], name: str) -> list[Any]:
     """Return a value of the rows that have it."""
     return [row[name] for row in rows if row.get(name) is not None]
+
+
+def _mean(values: list[float]) -> float | None:
+    return float(np.mean(values)) if values else None
 
 
 def _median(values: list[float]) -> float | None:
