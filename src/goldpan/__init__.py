@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from goldpan.stages.project.run import project
     from goldpan.stages.publish.run import publish
     from goldpan.stages.search.run import search_images
+    from goldpan.stages.sisap.run import bench_sisap
     from goldpan.stages.stream.make import bench_runbook
     from goldpan.stages.stream.run import bench_stream
     from goldpan.stages.truth.run import truth
@@ -52,6 +53,7 @@ _FRONT_DOOR = {
     "acquire_webdataset": "stages.acquire.webdataset:STAGE",
     "bench_make": "stages.bench.run:STAGE",
     "bench_runbook": "stages.stream.make:bench_runbook",
+    "bench_sisap": "stages.sisap.run:bench_sisap",
     "bench_stream": "stages.stream.run:bench_stream",
     "bench_run": "stages.experiment.run:bench_run",
     "convert": "formats.convert:convert",
@@ -82,6 +84,7 @@ __all__ = [
     "bench_make",
     "bench_run",
     "bench_runbook",
+    "bench_sisap",
     "bench_stream",
     "convert",
     "embed",

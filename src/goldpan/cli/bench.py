@@ -7,6 +7,7 @@ from typing import Any
 
 from cyclopts import App
 
+from goldpan.cli.bench_sisap import sisap
 from goldpan.cli.bench_stream import runbook, stream
 from goldpan.cli.show import Show, write_json
 from goldpan.cli.verb import DEFAULT_SHOW, SHOW, config_command, config_from, shaped, stage_command
@@ -43,6 +44,7 @@ app.command(
 app.command(config_command(BenchReportConfig, report, "results", short={"output": "-o"}), name="report")
 app.command(stream, name="stream")
 app.command(runbook, name="runbook")
+app.command(sisap, name="sisap")
 _AS_AUTOFAISS = {
     "max_memory": "--max-index-memory-usage",
     "metric": "--metric-type",
