@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import struct
 from pathlib import Path
@@ -17,7 +18,7 @@ from goldpan.formats.ann_benchmarks import read_mean_distances
 from goldpan.formats.benchmark import LAYOUTS, Benchmark, write_benchmark
 from goldpan.formats.benchmark_open import open_benchmark
 from goldpan.formats.mapped import ArrayReader
-from goldpan.formats.sisap_benchmark import without_self
+from goldpan.formats.sisap_tasks import without_self
 from goldpan.formats.truth import Truth, write_truth
 from goldpan.formats.vectors import write_vectors
 
@@ -148,6 +149,47 @@ def test_a_graph_of_all_rows_holds_the_rows_themselves(tmp_path: Path) -> None:
     assert copies.ids.tolist() == [[1], [0]]
 
 
+def test_answers_in_a_file_of_their_own(tmp_path: Path) -> None:
+    path = sisap_2025(tmp_path / "benchmark-dev-gooaq.h5")
+    with pytest.raises(FormatError, match="test is missing"):
+        open_benchmark(path)
+    truth = answers(BASE)
+    with h5py.File(tmp_path / "allknn-benchmark-dev-gooaq.h5", "w") as file:
+        file["knns"], file["dists"] = truth.ids + 1, truth.distances.astype(np.float32)  # similarities, descending
+    for address in (path, f"{path}:allknn", tmp_path, f"{tmp_path}:benchmark-dev-gooaq/allknn"):
+        check(open_benchmark(address), Metric.IP, BASE)
+
+
+def test_a_folder_of_2026_with_its_configuration(tmp_path: Path) -> None:
+    sisap_2025(tmp_path / "wiki.h5", "itest", "otest", "allknn")
+    config: dict[str, Any] = {
+        "task": "task2",
+        "data": "train",
+        "queries": "otest/queries",
+        "gt_I": "otest/knns",
+        "k": 30,
+    }
+    config |= {"filename": "wiki.h5", "dataset_name": "wikipedia"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    check(open_benchmark(tmp_path), Metric.IP)
+    check(open_benchmark(f"{tmp_path}:wikipedia"), Metric.IP)
+    (tmp_path / "config.json").write_text(json.dumps({**config, "queries": None, "gt_I": ["allknn", "knns"]}))
+    check(open_benchmark(tmp_path), Metric.IP, BASE)
+    for change, problem in (
+        ({"sparse": True}, "holds sparse rows"),
+        ({"filename": "../wiki.h5"}, "no file '../wiki.h5' beside it"),
+        ({"filename": "none.h5"}, "no file 'none.h5' beside it"),
+        ({"gt_I": 7}, "must be texts"),
+        ({"gt_I": "otest/gold"}, "no ids under otest/gold"),
+    ):
+        (tmp_path / "config.json").write_text(json.dumps({**config, **change}))
+        with pytest.raises(InputError, match=problem):
+            open_benchmark(tmp_path)
+    (tmp_path / "config.json").write_text('{"model": "mine"}')
+    with pytest.raises(FormatError, match="no benchmark of the layouts"):
+        open_benchmark(tmp_path)
+
+
 def sisap_2023(folder: Path, kind: str = "clip768v2", size: str = "100K", public: str = "public") -> None:
     key = kind.removesuffix("v2") if kind != "clip768v2" else "emb"
     vectors = (BASE, QUERIES)
@@ -265,6 +307,37 @@ def test_intellabs(tmp_path: Path) -> None:
     write_truth(tmp_path / "openimages_1M_gtruth.ivecs", TRUTH.ids[:3])
     with pytest.raises(FormatError, match="3 answers; there are 7 queries"):
         open_benchmark(f"{tmp_path}:1M")
+
+
+@pytest.mark.parametrize(
+    ("base", "queries", "learn", "truth", "learn_truth"),
+    [
+        ("rqa_base_10M", "rqa_query_10k", "rqa_learn_10k", "rqa_10M_gtruth", "rqa_10M_learn_gtruth"),
+        (
+            "wit_base_1M",
+            "wit_query_10k",
+            "wit_learn_query_10k",
+            "wit_test_gt_1M_innerproduct",
+            "wit_learn_gt_1M_innerproduct",
+        ),
+        (
+            "c4-en_base_10M_files0_2",
+            "c4-en_queries_10k_files0_1",
+            "c4_learn",
+            "gtruth_dpr10M_innerProduct",
+            "x_learn_gt_10M",
+        ),
+    ],
+)
+def test_names_of_intellabs(tmp_path: Path, base: str, queries: str, learn: str, truth: str, learn_truth: str) -> None:
+    for name, rows in ((base, BASE), (queries, QUERIES), (learn, LEARN)):
+        write_vectors(tmp_path / f"{name}.fvecs", [rows], dim=DIM, dtype=np.float32)
+    write_truth(tmp_path / f"{truth}.ivecs", TRUTH.ids)
+    write_truth(tmp_path / f"{learn_truth}.ivecs", answers(LEARN).ids)
+    found = open_benchmark(tmp_path)
+    check(found, Metric.IP, scores=False)
+    assert found.learn_truth is not None
+    assert found.learn_truth.ids.tolist() == answers(LEARN).ids.tolist()
 
 
 def test_what_is_no_benchmark(tmp_path: Path) -> None:

@@ -167,6 +167,7 @@ def test_results_of_sisap_are_found_at_every_depth(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert sisap_results(tmp_path) == sorted(tmp_path / name for name in names)
+    assert len(sisap_results(tmp_path, 2026)) == 5
 
 
 def test_sketches_of_task_b(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 | what | address |
 |---|---|
 | ann-benchmarks, VIBE | `glove.hdf5` |
-| SISAP 2025, 2026 | `pubmed.h5:itest`, `:otest`, `:test`, `:allknn` |
+| SISAP 2025, 2026 | `pubmed.h5:itest`, `:otest`, `:test`, `:allknn`; a folder with `config.json` |
 | SISAP 2023, 2024 | a folder; `folder:clip768-100K-public` |
 | VectorDBBench | a folder; `folder:head_1p` for filtered answers |
 | big-ann | a folder; `folder:base.1B.fbin.crop_nb_10000000` |
@@ -26,7 +26,8 @@ from goldpan.formats.hdf5_file import dataset_names, reading_hdf5
 from goldpan.formats.named_benchmark import bigann_bases, intel_parts, read_bigann_folder, read_intel_folder
 from goldpan.formats.protocol import Address, VectorReader
 from goldpan.formats.release import MANIFEST, read_manifest
-from goldpan.formats.sisap_benchmark import read_sisap_file, read_sisap_folder, sisap_folder, sisap_groups
+from goldpan.formats.sisap_benchmark import read_sisap_folder, sisap_folder
+from goldpan.formats.sisap_tasks import file_tasks, folder_tasks, read_task
 from goldpan.formats.sparse_hdf5 import sparse_names
 from goldpan.formats.vdbbench import is_vdbbench, read_vdbbench
 from goldpan.formats.vectors import parse_address
@@ -65,9 +66,9 @@ def _open_file(where: Address, metric: Metric | None) -> Benchmark[VectorReader]
         names, sparse = dataset_names(file), sparse_names(file)
     if "train" in sparse:
         raise InputError(f"{path} holds sparse rows: open them with open_sparse, their answers with read_truth.")
-    groups = sisap_groups(names)
-    if groups:
-        return read_sisap_file(path, groups, where.key, metric)
+    tasks = file_tasks(path, names)
+    if tasks:
+        return read_task(path, tasks, where.key, metric)
     _no_part(where)
     return ann_benchmarks.read_file(path, metric)
 
@@ -89,12 +90,17 @@ def _read_named(root: Path, part: str | None, metric: Metric | None) -> Benchmar
     return read_benchmark(root, metric)
 
 
+def _read_task(root: Path, part: str | None, metric: Metric | None) -> Benchmark[VectorReader]:
+    return read_task(root, folder_tasks(root), part, metric)
+
+
 _Read = Callable[[Path, str | None, Metric | None], Benchmark[VectorReader]]
 # The files of VectorDBBench are also a layout of ours, in which ids are row numbers: first the stricter reader.
 _FOLDERS: tuple[tuple[Callable[[Path], object], _Read], ...] = (
     (is_vdbbench, read_vdbbench),
     (named_files, _read_named),
     (sisap_folder, read_sisap_folder),
+    (folder_tasks, _read_task),
     (intel_parts, read_intel_folder),
     (bigann_bases, read_bigann_folder),
 )

@@ -4,7 +4,8 @@
   a learning set (``query.learn.50M.fbin``) and truth (``GT_10M``, ``deep-10M``, ``query_gt100.bin``), told from
   other files by its size and from the truth of a smaller base by its ids.
 - IntelLabs: ``..._base_1M.fvecs``, ``..._queries_10k.fvecs``, ``..._learn_10k.fvecs``, ``<set>_1M_gtruth.ivecs``,
-  ``<set>_1M_learn_gtruth.ivecs``, ``<set>_1M_out_of_distro_gtruth.ivecs``; by decreasing inner product.
+  ``<set>_1M_learn_gtruth.ivecs``, ``<set>_1M_out_of_distro_gtruth.ivecs``, of older sets
+  ``gtruth_dpr10M_innerProduct.ivecs`` and ``wit_test_gt_1M_innerproduct.ivecs``; by decreasing inner product.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from goldpan.formats.vectors import FORMATS, format_name, open_vectors
 _BIGANN = ("fbin", "u8bin", "i8bin", "hbin")
 _RANDOM = re.compile(r"(data|queries)_\d+_\d+")  # big-ann's random-xs: a .fbin without the suffix
 _SIZE = re.compile(r"\d+[kKM](?![A-Za-z0-9])")
-_MARKS = {"gtruth.ivecs": "truth", "learn": "learn", "quer": "queries", "base": "base"}
+_MARKS = {"learn": "learn", "quer": "queries", "base": "base"}  # a learning set may be one of queries: first
 _OOD = ("ood", "out_of_distro")
 
 
@@ -103,7 +104,8 @@ def intel_parts(folder: Path) -> dict[str, dict[str, Path]]:
     for path in sorted(folder.glob("*vecs")):
         name, sizes = path.name.lower(), _SIZE.findall(path.name)
         role = next((role for mark, role in _MARKS.items() if mark in name), None)
-        role = "learn_truth" if role == "truth" and "learn" in name else role
+        if path.suffix == ".ivecs":
+            role = ("learn_truth" if role == "learn" else "truth") if "gt" in name else None
         ood = "_ood" if any(mark in name for mark in _OOD) else ""
         if role in ("queries", "learn"):
             sets[role + ood] = path

@@ -141,9 +141,10 @@ def read_sisap_result(
         )
 
 
-def sisap_results(root: str | Path) -> list[Path]:
-    """Return the result files below a folder of submissions, at the depths the evaluation of 2023 looks at."""
-    return sorted({path for depth in _DEPTHS for path in Path(root).glob(depth)})
+def sisap_results(root: str | Path, year: int = 2023) -> list[Path]:
+    """Return the result files below a folder of submissions, at the depths the evaluation of a year looks at."""
+    depths = _DEPTHS if year == 2023 else ("**/*.h5",)
+    return sorted({path for depth in depths for path in Path(root).glob(depth)})
 
 
 def write_sisap_sketches(path: str | Path, db: NDArray[np.uint8], queries: NDArray[np.uint8]) -> None:

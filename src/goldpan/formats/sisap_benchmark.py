@@ -1,23 +1,17 @@
-"""The benchmarks of the SISAP challenges, as they are handed out.
+"""The benchmarks of SISAP 2023 and 2024: a folder of files that belong together by their names.
 
-- 2023, 2024: a folder of files that belong together by their names: vectors
-  (``laion2B-en-clip768v2-n=100K.h5``), queries (``public-queries-10k-clip768v2.h5``) and gold
-  (``laion2B-en-public-gold-standard-v2-100K.h5``, with ``-F64-IEEE754`` where it was computed in float64). The gold of
-  the projections (pca32, pca96, hamming) is that of the vectors they were made of.
-- 2025, 2026: one file: `train`, and groups `itest`, `otest` (queries like and unlike the base), `test`, each with
-  `queries`, `knns` and perhaps `dists`; `allknn` answers each row of the base, itself among them.
-
-Distances are 1 - similarity, or similarities in descending order (2024); which, the numbers tell.
+Vectors (``laion2B-en-clip768v2-n=100K.h5``), queries (``public-queries-10k-clip768v2.h5``) and gold
+(``laion2B-en-public-gold-standard-v2-100K.h5``, with ``-F64-IEEE754`` where it was computed in float64; in 2024
+``gold-standard-dbsize=100M--private-queries-2024-laion2B-en-clip768v2-n=10k-epsilon=0.2.h5``). The gold of the
+projections (pca32, pca96, hamming) is that of the vectors they were made of. Distances are 1 - similarity, or
+similarities in descending order (2024); which, the numbers tell.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
-
-import numpy as np
 
 from goldpan.core.records import Metric
 from goldpan.formats.benchmark_parts import checked, choose
@@ -30,7 +24,6 @@ _KIND = re.compile(r"clip768|pca32|pca96|hamming")
 _SIZE = re.compile(r"(?:v2-|n=|dbsize=)(\d+[KM])\b")
 _PCA = Metric.SQEUCLIDEAN
 _METRICS = {"clip768": Metric.COSINE, "pca32": _PCA, "pca96": _PCA, "hamming": Metric.HAMMING}
-_ALLKNN = "allknn"
 
 
 class _Named(NamedTuple):
@@ -88,47 +81,3 @@ def read_sisap_folder(folder: Path, part: str | None = None, metric: Metric | No
     if files.base.kind != "clip768":  # the gold's distances are between the vectors, not the projections
         truth = Truth(truth.ids, None)
     return checked(files.gold, Benchmark(base, queries, truth, metric or own))
-
-
-def sisap_groups(names: Iterable[str]) -> list[str]:
-    """Return the groups of a file of 2025 or 2026 that have answers, from the names of its datasets."""
-    there = set(names)
-    groups = sorted({name.rpartition("/")[0] for name in there if name.endswith("/knns")})
-    return [group for group in groups if group == _ALLKNN or f"{group}/queries" in there] if "train" in there else []
-
-
-def read_sisap_file(
-    path: Path, groups: list[str], part: str | None = None, metric: Metric | None = None
-) -> Benchmark[VectorReader]:
-    """Open a benchmark of 2025 or 2026.
-
-    Args:
-        path: the file.
-        groups: what `sisap_groups` found in it.
-        part: which group, where there are several; in `allknn` the queries are the base, and rows are among their own
-            answers (see `without_self`).
-        metric: that of the vectors; where None the inner product, which these years compare by.
-
-    Raises:
-        UnknownName: no such group.
-        InputError: several could be meant.
-        FormatError: a damaged file, or answers to another number of queries.
-    """
-    group = choose(path, part, {name: name for name in groups})
-    known = metric or Metric.IP
-    base = Hdf5Reader(Address(path, "train"))
-    queries = base if group == _ALLKNN else Hdf5Reader(Address(path, f"{group}/queries"))
-    return checked(path, Benchmark(base, queries, read_truth(Address(path, group), known), known))
-
-
-def without_self(truth: Truth) -> Truth:
-    """Return the answers of a base to itself without each row's own number, one answer shorter.
-
-    Where a row is not among its own answers (its copies came before it) the last answer goes.
-    """
-    n, k = truth.ids.shape
-    own = truth.ids == np.arange(n)[:, None]
-    drop = np.where(own.any(axis=1), own.argmax(axis=1), k - 1)
-    keep = np.arange(k) != drop[:, None]
-    distances = None if truth.distances is None else truth.distances[keep].reshape(n, k - 1)
-    return Truth(truth.ids[keep].reshape(n, k - 1), distances)
