@@ -43,6 +43,8 @@ class Planted(Flat):
                 return Neighbors(np.where(np.arange(k) == 1, self.n + 5, found.ids), found.scores)
             case "twice":
                 return Neighbors(np.where(np.arange(k) == 1, found.ids[:, :1], found.ids), found.scores)
+            case "selfish":  # itself, twice
+                return Neighbors(np.hstack([found.ids[:, :1], found.ids[:, :-1]]), found.scores)
             case "swapped":
                 return Neighbors(found.scores, found.ids)
             case "remembers":

@@ -7,13 +7,14 @@ import pytest
 
 from goldpan.core.errors import InputError
 from goldpan.core.progress import Silent
-from goldpan.core.records import Metric
+from goldpan.core.records import Metric, Neighbors
 from goldpan.formats.benchmark import Benchmark, write_benchmark
 from goldpan.formats.truth import read_truth, write_truth
 from goldpan.formats.vectors import open_vectors
 from goldpan.search.exact import exact_search
 from goldpan.stages.experiment.config import DatasetConfig
-from goldpan.stages.experiment.data import open_data, scores_of
+from goldpan.stages.experiment.data import open_data
+from goldpan.stages.experiment.gold import scores_of, without_own
 
 
 def opened(folder: Path, k: int = 5, **fields: object):
@@ -123,3 +124,25 @@ def test_a_challenge_file_by_its_part(files):
     data = opened(files, source=f"{files}/pubmed.h5:otest", metric="l2")
     np.testing.assert_array_equal(data.truth.ids, truth)
     assert data.name == "pubmed.h5:otest"
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_no_row_answers_itself_in_a_self_join(files, given):
+    base = np.load(files / "base.npy")
+    full = exact_search(base, base, 21, "l2").neighbors
+    fields = {"base": f"{files}/base.npy", "queries": None, "metric": "l2", "self_join": True}
+    if given:
+        write_truth(files / "graph.ivecs", full.ids)
+        fields["truth"] = f"{files}/graph.ivecs"
+    data = opened(files, k=10, **fields)
+    np.testing.assert_array_equal(data.truth.ids[:, :20], full.ids[:, 1:])
+    assert (data.queries_in_base, data.origin) == (0, fields.get("truth", "exact search"))
+    with pytest.raises(InputError, match="not the first rows of its base"):
+        opened(files, self_join=True)
+
+
+def test_own_rows_are_taken_out():
+    found = Neighbors(np.array([[4, 0, 5], [1, 1, 2], [7, 8, 9]]), np.arange(9.0).reshape(3, 3))
+    ids, scores = without_own(found, np.arange(3))
+    assert ids.tolist() == [[4, 5], [1, 2], [7, 8]]
+    assert scores.tolist() == [[0, 2], [4, 5], [6, 7]]

@@ -225,3 +225,21 @@ def test_nudged_queries_are_new():
         assert (other != queries).any(axis=1).all()
         assert (other != another).any(axis=1).all()
         np.testing.assert_allclose(other.astype(float), queries.astype(float), rtol=0.01, atol=1)
+
+
+def test_a_self_join_counts_no_self_hit(files, planted):
+    experiment = Experiment(
+        dataset=[{"base": f"{files}/base.npy", "metric": "l2", "self_join": True, "n_queries": 50}],
+        engine=[{"spec": "flat"}, {"spec": "planted:selfish"}],
+        k=[5],
+        rounds=1,
+        min_seconds=0,
+        modes=["batch", "single"],
+    )
+    config = BenchRunConfig(experiment=files / "none", output=files / "results", allow_load=1e9)
+    run_experiment(experiment, config, Silent())
+    rows = list(Results(config.output).rows().values())
+    assert {row["recall"] for row in rows if row["engine"] == "flat"} == {1}
+    assert {("self_hits" in row["faults"], row["status"]) for row in rows if row["engine"] != "flat"} == {
+        (True, "faulty")
+    }

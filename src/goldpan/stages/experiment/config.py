@@ -31,6 +31,9 @@ class DatasetConfig(Config):
     queries: str | None = Field(None, description="Vectors to search for, with base.")
     truth: str | None = Field(None, description='Neighbors of the queries; "exact", or nothing: compute them.')
     metric: str | None = Field(None, description="ip, cosine, l2, sqeuclidean or hamming, where no file says.")
+    self_join: bool = Field(
+        False, description="The queries are the first rows of the base (all, if unset), and no row answers itself."
+    )
     n: int | None = Field(None, description="Base rows of a synthetic set.", ge=2)
     dim: int | None = Field(None, description="Dimension of a synthetic set.", ge=1)
     n_queries: int | None = Field(None, description="Take the first queries only (synthetic: make so many).", ge=1)
@@ -39,7 +42,7 @@ class DatasetConfig(Config):
     def _one_origin(self) -> DatasetConfig:
         if (self.source is None) == (self.base is None):
             raise InputError("A [[dataset]] has either a source, or base and queries.")
-        if self.base is not None and self.queries is None:
+        if self.base is not None and self.queries is None and not self.self_join:
             raise InputError(f'The data set of base {self.base} has no queries; add queries = "FILE".')
         if self.source is not None and (self.queries or self.truth not in (None, EXACT)):
             raise InputError(f"{self.source} brings its own queries and truth; name base, queries and truth instead.")

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from goldpan.core.records import Floats, Ids, Neighbors
+from goldpan.core.records import Floats, Ids
 from goldpan.metrics.audit import Fault, audit_answers
 from goldpan.metrics.recall import strict_recall, tie_aware_recall
 from goldpan.stages.experiment.config import Experiment, Setting
 from goldpan.stages.experiment.data import Data
+from goldpan.stages.experiment.gold import without_own
 from goldpan.stages.experiment.peer import Peer, Timed
 from goldpan.stages.experiment.quiet import load
 from goldpan.stages.experiment.store import Key, Record
@@ -55,48 +56,63 @@ def measure(peer: Peer, data: Data, experiment: Experiment, key: Key, setting: S
     Raises:
         PeerFailure: the engine failed.
     """
-    single = key.mode == "single"
-    queries = data.queries[: experiment.single_queries] if single else data.queries
+    queries, single = data.queries, key.mode == "single"
+    if single:
+        queries = queries[: experiment.single_queries]
     rows = np.arange(min(len(queries), _WARM_SINGLES) if single else len(queries))[::-1]
-    backwards = np.ascontiguousarray(queries[rows])
-    said = [peer.search(backwards, key.k, setting) for _ in range(0 if warm else experiment.warmup)]
+    depth = key.k + int(data.self_join)
+    said = [peer.search(queries[rows], depth, setting) for _ in range(0 if warm else experiment.warmup)]
     before, started = load(), time.perf_counter()
     if single:
-        timed = peer.search_singly(queries, key.k, setting)
+        timed = peer.search_singly(queries, depth, setting)
     else:
-        timed = peer.search(queries, key.k, setting, at_least_s=experiment.min_seconds)
+        timed = peer.search(queries, depth, setting, at_least_s=experiment.min_seconds)
     outside, after = time.perf_counter() - started, load()
-    truth = Neighbors(data.truth.ids[: len(queries)], data.truth.scores[: len(queries)])
-    found = timed.neighbors
-    faults = audit_answers(found.ids, data.base.n, scores=found.scores, metric=data.metric, truth=truth.ids)
+    faults = []
     for first in said[:1]:
-        faults += replayed(_countable(found.ids), _countable(first.neighbors.ids), rows)
+        faults += replayed(_countable(timed.neighbors.ids), _countable(first.neighbors.ids), rows)
         if first.seconds / len(rows) > _FASTER * timed.seconds / len(queries):
-            faults += memoized([peer.search(nudged(queries, by), key.k, setting) for by in (1, 2)], timed)
-    ids = _countable(found.ids)
-    strict = strict_recall(ids, truth.ids, key.k)
-    ties = tie_aware_recall(ids, truth.ids, truth.scores, key.k)
-    row: Record = {
-        **key._asdict(),
-        "parameters": setting,
-        "status": "faulty" if any(fault.kind != "order" for fault in faults) else "ok",
-        "reason": "; ".join(fault.detail for fault in faults),
-        "faults": [fault.kind for fault in faults],
+            faults += memoized([peer.search(nudged(queries, by), depth, setting) for by in (1, 2)], timed)
+    if data.self_join:
+        timed = timed._replace(neighbors=without_own(timed.neighbors, np.arange(len(queries))))
+    scored = _score(timed, data, key.k, faults)
+    about: Record = {**key._asdict(), "parameters": setting}
+    cost: Record = {
         "queries": len(queries),
         "seconds": timed.seconds,
         "cpu_s": timed.cpu_s,
         "qps": len(queries) / timed.seconds,
         **_latencies(timed.each if single else None),
-        "recall": float(strict.mean()),
-        "recall_ties": float(ties.mean()),
-        "recall_sd": float(strict.std()),
-        "missed": int((strict == 0).sum()),
         "passes": 1 if single else len(timed.each),
         "overhead": outside / timed.each.sum() - 1,
         "peak_bytes": timed.peak_bytes,
         "load_before": before,
         "load_after": after,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return scored._replace(row=about | scored.row | cost)
+
+
+def _score(timed: Timed, data: Data, k: int, faults: list[Fault]) -> Scored:
+    """Hold answers against the truth, and look for what is wrong with them beside the faults already found."""
+    found, n_queries = timed.neighbors, len(timed.neighbors.ids)
+    true_ids, true_scores = data.truth.ids[:n_queries], data.truth.scores[:n_queries]
+    own = np.arange(n_queries) if data.self_join else None
+    base, metric = data.base, data.metric
+    faults = faults + audit_answers(
+        found.ids, base.n, scores=found.scores, metric=metric, truth=true_ids, query_ids=own
+    )
+    ids = _countable(found.ids)
+    strict = strict_recall(ids, true_ids, k)
+    ties = tie_aware_recall(ids, true_ids, true_scores, k)
+    row: Record = {
+        "status": "faulty" if any(fault.kind != "order" for fault in faults) else "ok",
+        "reason": "; ".join(fault.detail for fault in faults),
+        "faults": [fault.kind for fault in faults],
+        "recall": float(strict.mean()),
+        "recall_ties": float(ties.mean()),
+        "recall_sd": float(strict.std()),
+        "missed": int((strict == 0).sum()),
     }
     return Scored(row, timed, strict, ties)
 
