@@ -289,6 +289,23 @@ def test_big_ann_with_much_beside(tmp_path: Path) -> None:
         open_benchmark(f"{tmp_path}:base.1B.fbin")
 
 
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_texmex(tmp_path: Path, dtype: str) -> None:
+    kind = {"float32": "fvecs", "uint8": "bvecs"}[dtype]
+    rows = (BASE * 20 + 100).astype(dtype)
+    for role, part in (("base", rows), ("query", rows[:3]), ("learn", rows[3:9])):
+        write_vectors(tmp_path / f"sift_{role}.{kind}", [part], dim=DIM, dtype=dtype)
+    write_truth(tmp_path / "sift_groundtruth.ivecs", TRUTH.ids[:3])
+    found = open_benchmark(tmp_path)
+    assert (found.metric, found.base.n, found.queries.n, found.base.dtype) == (Metric.L2, N, 3, dtype)
+    assert found.learn is not None
+    np.testing.assert_array_equal(found.learn.read(0, 6), rows[3:9])
+    assert found.truth.ids.tolist() == TRUTH.ids[:3].tolist()
+    write_truth(tmp_path / "sift_groundtruth.ivecs", TRUTH.ids[:3] + N)
+    with pytest.raises(FormatError, match="the base has 60"):
+        open_benchmark(f"{tmp_path}:sift")
+
+
 def test_intellabs(tmp_path: Path) -> None:
     stem = "open-images-512_boxed"
     for name, rows in (("base_1M", BASE), ("queries_10k", QUERIES), ("learn_10k", LEARN)):

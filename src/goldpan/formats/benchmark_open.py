@@ -7,6 +7,7 @@
 | SISAP 2023, 2024 | a folder; `folder:clip768-100K-public` |
 | VectorDBBench | a folder; `folder:head_1p` for filtered answers |
 | big-ann | a folder; `folder:base.1B.fbin.crop_nb_10000000` |
+| TEXMEX | a folder; `folder:sift` |
 | IntelLabs | a folder; `folder:1M`, `folder:1M-ood` |
 | goldpan's releases and layouts | a folder |
 
@@ -23,7 +24,14 @@ from goldpan.core.records import Metric, parse_metric
 from goldpan.formats import ann_benchmarks
 from goldpan.formats.benchmark import CARD, Benchmark, named_files, read_benchmark
 from goldpan.formats.hdf5_file import dataset_names, reading_hdf5
-from goldpan.formats.named_benchmark import bigann_bases, intel_parts, read_bigann_folder, read_intel_folder
+from goldpan.formats.named_benchmark import (
+    bigann_bases,
+    intel_parts,
+    read_bigann_folder,
+    read_intel_folder,
+    read_texmex_folder,
+    texmex_parts,
+)
 from goldpan.formats.protocol import Address, VectorReader
 from goldpan.formats.release import MANIFEST, read_manifest
 from goldpan.formats.sisap_benchmark import read_sisap_folder, sisap_folder
@@ -101,6 +109,7 @@ _FOLDERS: tuple[tuple[Callable[[Path], object], _Read], ...] = (
     (named_files, _read_named),
     (sisap_folder, read_sisap_folder),
     (folder_tasks, _read_task),
+    (texmex_parts, read_texmex_folder),
     (intel_parts, read_intel_folder),
     (bigann_bases, read_bigann_folder),
 )

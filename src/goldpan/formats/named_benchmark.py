@@ -1,5 +1,7 @@
-"""Benchmarks of folders whose files are known by their names: those of big-ann and of IntelLabs.
+"""Benchmarks of folders whose files are known by their names: those of TEXMEX, big-ann and IntelLabs.
 
+- TEXMEX: ``sift_base.fvecs`` (``bigann_base.bvecs``), ``sift_query.fvecs``, ``sift_learn.fvecs``,
+  ``sift_groundtruth.ivecs``; by Euclidean distance.
 - big-ann: a base (``base.1B.fbin.crop_nb_10000000``, ``FB_ssnpp_database.u8bin``), queries (``query.public.10K.fbin``),
   a learning set (``query.learn.50M.fbin``) and truth (``GT_10M``, ``deep-10M``, ``query_gt100.bin``), told from
   other files by its size and from the truth of a smaller base by its ids.
@@ -23,10 +25,41 @@ from goldpan.formats.truth import Truth, open_truth, read_truth
 from goldpan.formats.vectors import FORMATS, format_name, open_vectors
 
 _BIGANN = ("fbin", "u8bin", "i8bin", "hbin")
+_TEXMEX = re.compile(r"(?P<set>.+)_(?P<role>base|query|learn|groundtruth)\.[fbi]vecs")
 _RANDOM = re.compile(r"(data|queries)_\d+_\d+")  # big-ann's random-xs: a .fbin without the suffix
 _SIZE = re.compile(r"\d+[kKM](?![A-Za-z0-9])")
 _MARKS = {"learn": "learn", "quer": "queries", "base": "base"}  # a learning set may be one of queries: first
 _OOD = ("ood", "out_of_distro")
+
+
+def texmex_parts(folder: Path) -> dict[str, dict[str, Path]]:
+    """Return the benchmarks of TEXMEX in a folder by name, such as ``sift``: files by their roles."""
+    found: dict[str, dict[str, Path]] = {}
+    for path in sorted(folder.glob("*vecs")):
+        name = _TEXMEX.fullmatch(path.name)
+        if name and (name["role"] == "groundtruth") == (path.suffix == ".ivecs"):
+            found.setdefault(name["set"], {})[name["role"]] = path
+    return {name: files for name, files in found.items() if {"base", "query", "groundtruth"} <= set(files)}
+
+
+def read_texmex_folder(folder: Path, part: str | None = None, metric: Metric | None = None) -> Benchmark[VectorReader]:
+    """Open a benchmark of TEXMEX.
+
+    Args:
+        folder: where the files are.
+        part: its name, such as ``sift``, where there are several.
+        metric: that of the vectors; where None the Euclidean distance.
+
+    Raises:
+        UnknownName: no such part.
+        InputError: several could be meant.
+        FormatError: a damaged file.
+    """
+    files = choose(folder, part, texmex_parts(folder))
+    base, queries = open_vectors(files["base"]), open_vectors(files["query"])
+    learn = open_vectors(files["learn"]) if "learn" in files else None
+    truth = read_truth(files["groundtruth"])
+    return checked(files["groundtruth"], Benchmark(base, queries, truth, metric or Metric.L2, learn))
 
 
 def bigann_bases(folder: Path) -> dict[str, Path]:
