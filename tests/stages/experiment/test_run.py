@@ -1,6 +1,7 @@
 """Experiments run; what fails is a row; what is there is not measured again."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -243,3 +244,29 @@ def test_a_self_join_counts_no_self_hit(files, planted):
     assert {("self_hits" in row["faults"], row["status"]) for row in rows if row["engine"] != "flat"} == {
         (True, "faulty")
     }
+
+
+def test_a_killed_parent_leaves_no_worker_behind(tmp_path, planted):
+    """Neither a process that waits nor one at work, nor their files."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import os, signal, sys, threading\n"
+        "import numpy as np\n"
+        "from goldpan.search.engines.remote import RemoteIndex\n"
+        "rows = np.ones((9, 2), np.float32)\n"
+        "both = [RemoteIndex('flat', 2, 'l2'), RemoteIndex('planted:sleeps', 2, 'l2')]\n"
+        "for index in both: index.build(rows)\n"
+        "threading.Timer(1, os.kill, (os.getpid(), signal.SIGKILL)).start()\n"
+        "print(*(index.pid for index in both), flush=True)\n"
+        "both[1].search(rows, 2)\n"
+    )
+    folders = {"TMPDIR": str(tmp_path / "temporary")}
+    (tmp_path / "temporary").mkdir()
+    done = subprocess.run([sys.executable, script], env=os.environ | folders, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == -9
+    until = time.monotonic() + 20
+    pids = [int(pid) for pid in done.stdout.split()]
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) or list((tmp_path / "temporary").glob("goldpan-*")):
+        assert time.monotonic() < until, "a worker, or its files, outlived its parent"
+        time.sleep(0.1)
+    assert len(pids) == 2

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +25,7 @@ from goldpan.search.engines.loading import open_index
 from goldpan.search.engines.protocol import Index
 
 _STATUS = {"VmRSS": "rss_bytes", "RssAnon": "rss_anon_bytes", "VmHWM": "peak_rss_bytes"}
+_LOOK_EVERY_S = 1.0
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -138,9 +141,28 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # engines print; what they print belongs to stderr
     session = Session()
+    folders: list[str] = []
+    threading.Thread(target=_end_with_parent, args=(os.getppid(), folders), daemon=True).start()
     for line in sys.stdin:
-        answers.write(json.dumps(session.answer(json.loads(line))) + "\n")
+        request = json.loads(line)
+        folders[:] = [request["folder"]]
+        answers.write(json.dumps(session.answer(request)) + "\n")
         answers.flush()
+    _remove(folders)
+
+
+def _end_with_parent(parent: int, folders: list[str]) -> None:
+    """End this process, busy or not, when its parent was killed and nobody will read the answer."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_EVERY_S)
+    _remove(folders)
+    os._exit(1)
+
+
+def _remove(folders: list[str]) -> None:
+    """Remove the files that a parent, had it ended well, would have removed."""
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
