@@ -263,6 +263,13 @@ class TestRuns:
         with pytest.raises(InputError, match="another stream"):
             bench_stream(**small)
 
+    def test_a_damaged_record_is_a_sentence(self, small: dict[str, Any]) -> None:
+        small["output"].mkdir()
+        for text in ("{", "[1]"):
+            (small["output"] / "stream.json").write_text(text)
+            with pytest.raises(FormatError, match="another output folder"):
+                bench_stream(**small)
+
     def test_what_cannot_remove_is_refused_or_rebuilt(self, small: dict[str, Any]) -> None:
         with pytest.raises(InputError, match=r"faiss:HNSW8 cannot remove points.*--rebuild"):
             bench_stream(**small | {"engine": ("faiss:HNSW8",)})

@@ -33,7 +33,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     names = rng.choice(list("abcdefgh"), 600).tolist()
     (tmp_path / "labels.txt").write_text("\n".join(names) + "\n")
     np.save(tmp_path / "labels.npy", np.array(names))
-    pq.write_table(pa.table({"label": names, "other": names}), tmp_path / "labels.parquet")
+    pq.write_table(
+        pa.table({"label": names, "other": names, "some": [*names[:-2], None, None]}), tmp_path / "labels.parquet"
+    )
+    np.save(tmp_path / "bad.npy", np.array([{}], object))
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 and no more")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -79,6 +83,10 @@ def test_labels_are_read_from_three_kinds_of_files(place: Path) -> None:
         ({"kind": "class-drift"}, "--labels FILE"),
         ({"kind": "class-drift", "labels": "nowhere.txt"}, "no file"),
         ({"kind": "class-drift", "labels": "labels.parquet:colour"}, "no column 'colour'"),
+        ({"kind": "class-drift", "labels": "labels.parquet:some"}, "2 of 600 rows have no some"),
+        ({"kind": "class-drift", "labels": "bad.npy"}, "cannot be read"),
+        ({"kind": "class-drift", "labels": "bad.parquet"}, "cannot be read"),
+        ({"kind": "class-drift", "labels": "base.npy"}, r"shape \(600, 6\)"),
         ({"kind": "class-drift", "labels": "labels.txt", "n": 5}, "600 rows of labels"),
         ({"kind": "iid", "n": 600, "output": "book.json"}, "name a .yaml"),
         ({"kind": "iid", "n": 600, "output": "there.yaml"}, "exists already"),

@@ -15,7 +15,7 @@ import numpy as np
 from goldpan.core.errors import FormatError, InputError
 from goldpan.core.progress import Progress
 from goldpan.core.records import Ids, Metric
-from goldpan.formats.atomic import replace_file, replace_folder
+from goldpan.formats.atomic import replace_folder
 from goldpan.formats.results_streaming import (
     StreamingResult,
     read_streaming_result,
@@ -28,6 +28,7 @@ from goldpan.stages.stream.config import StreamConfig
 from goldpan.stages.stream.gold import Drift, Gold
 from goldpan.stages.stream.launch import launch
 from goldpan.stages.stream.play import ROWS, Row
+from goldpan.stages.stream.record import read_record
 from goldpan.stages.stream.score import score_searches
 from goldpan.stages.stream.summary import summarize
 
@@ -66,11 +67,8 @@ def run_key(config: StreamConfig, engine: str, rebuilt: bool, stream: str) -> st
 
 def read_done(folder: Path, key: str) -> dict[str, Any] | None:
     """Return the results in an engine's folder, if they are complete and of this key."""
-    path = folder / RESULT
-    if not path.is_file():
-        return None
-    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return found if found.get("key") == key and found.get("status") == "done" else None
+    found = read_record(folder / RESULT)
+    return found if found and found.get("key") == key and found.get("status") == "done" else None
 
 
 def play_engine(
@@ -174,17 +172,3 @@ def read_answers(folder: Path, rows: list[Row]) -> dict[int, Ids]:
     """Return the answers of every search that an engine finished."""
     steps = [row["step"] for row in rows if row["operation"] == "search"]
     return {step: np.load(folder / f"step{step}.npy", allow_pickle=False) for step in steps}
-
-
-def write_record(path: Path, record: dict[str, Any]) -> None:
-    """Write results as JSON; NaN, which JSON does not have, is null."""
-    with replace_file(path) as temporary:
-        temporary.write_text(json.dumps(_plain(record), indent=1, allow_nan=False) + "\n", "utf-8")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -11,7 +10,6 @@ import numpy as np
 from goldpan.core.errors import FormatError, InputError
 from goldpan.core.progress import Progress
 from goldpan.core.records import Ids, Neighbors
-from goldpan.formats.atomic import replace_file
 from goldpan.formats.runbook import Delete, Insert, Replace, Runbook, Search, Step
 from goldpan.formats.step_truth import check_steps, read_step_truth, step_truths, write_step_truth
 from goldpan.formats.truth import Truth
@@ -19,6 +17,7 @@ from goldpan.search.exact import exact_search
 from goldpan.search.merge import BucketedTruth
 from goldpan.stages.stream.data import Data, Rows
 from goldpan.stages.stream.live import Live
+from goldpan.stages.stream.record import read_record, write_record
 
 _RECORD = "truth.json"
 _SLACK = 1e-3  # by how much a distance of a given truth may differ from ours, relative: others compute in float32
@@ -87,12 +86,10 @@ def compute_gold(
     Raises:
         InputError: the folder holds the truth of something else.
     """
-    record = folder / _RECORD
-    if record.is_file() and json.loads(record.read_text("utf-8")).get("key") != key:
+    known = read_record(folder / _RECORD)
+    if known and known.get("key") != key:
         raise InputError(f"{folder} holds the truth of another stream; name another output folder.")
-    with replace_file(record) as temporary:
-        about = {"key": key, "runbook": runbook.dataset, "metric": str(data.metric), "k": k}
-        temporary.write_text(json.dumps(about, indent=2) + "\n", "utf-8")
+    write_record(folder / _RECORD, {"key": key, "runbook": runbook.dataset, "metric": str(data.metric), "k": k})
     there = step_truths(folder)
     if set(runbook.search_steps) <= set(there):
         return Gold(folder)

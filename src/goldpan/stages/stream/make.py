@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from goldpan.core.errors import FormatError, InputError
 from goldpan.core.progress import Progress
@@ -133,7 +134,7 @@ def _base(address: str | None, metric: str | None) -> tuple[Any, Metric | None]:
     return reader, parse_metric(metric) if metric else reader.metric
 
 
-def read_labels(address: str | None) -> Any:
+def read_labels(address: str | None) -> NDArray[Any]:
     """Read one label a row from .txt (a line each), .npy or .parquet (column ``label``, or the one after a colon).
 
     Raises:
@@ -147,20 +148,30 @@ def read_labels(address: str | None) -> Any:
     where = parse_address(address)
     if not where.path.is_file():
         raise InputError(f"There is no file {where.path}.")
-    if where.path.suffix == ".npy":
-        labels = np.load(where.path, allow_pickle=False)
-        if labels.ndim != 1:
-            raise FormatError(where.path, f"labels are one column, not of shape {labels.shape}.")
-        return labels
-    if where.path.suffix == ".parquet":
-        import pyarrow.parquet as pq
+    try:
+        if where.path.suffix == ".npy":
+            labels = np.asarray(np.load(where.path, allow_pickle=False))
+        elif where.path.suffix == ".parquet":
+            labels = _column(where.path, where.key or "label")
+        else:
+            labels = np.array(where.path.read_text("utf-8").splitlines())
+    except (ValueError, OSError) as error:  # of Arrow too
+        raise FormatError(where.path, f"its labels cannot be read ({str(error).splitlines()[0]}).") from None
+    if labels.ndim != 1 or not len(labels):
+        raise FormatError(where.path, f"labels are one column with a row a label, not of shape {labels.shape}.")
+    return labels
 
-        column = where.key or "label"
-        names = pq.read_schema(where.path).names
-        if column not in names:
-            raise InputError(f"{where.path} has no column {column!r}; it has: {', '.join(names)}.")
-        return pq.read_table(where.path, columns=[column])[column].to_pylist()
-    return where.path.read_text("utf-8").splitlines()
+
+def _column(path: Path, name: str) -> NDArray[Any]:
+    import pyarrow.parquet as pq
+
+    names = pq.read_schema(path).names
+    if name not in names:
+        raise InputError(f"{path} has no column {name!r}; it has: {', '.join(names)}.")
+    column = pq.read_table(path, columns=[name])[name]
+    if column.null_count:
+        raise InputError(f"{path}: {column.null_count} of {len(column)} rows have no {name}; every row needs a class.")
+    return np.array([str(value) for value in column.to_pylist()])
 
 
 def _check_count(config: RunbookConfig, rows: int, what: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import platform
 import time
@@ -31,11 +30,11 @@ from goldpan.stages.stream.engine_run import (
     score_engine,
     slug,
     write_bigann,
-    write_record,
 )
 from goldpan.stages.stream.gold import Drift, Gold, compute_gold, drifts, given_gold
 from goldpan.stages.stream.picture import draw_stream
 from goldpan.stages.stream.play import check_engine
+from goldpan.stages.stream.record import read_record, write_record
 from goldpan.stages.stream.score import audit_recalls
 
 RECORD = "stream.json"
@@ -200,9 +199,9 @@ def _known(path: Path, record: dict[str, Any]) -> dict[str, dict[str, Any]]:
     Raises:
         InputError: the folder holds another stream, or other settings.
     """
-    if not path.is_file():
+    old = read_record(path)
+    if old is None:
         return {}
-    old = json.loads(path.read_text("utf-8"))
     if old.get("stream") != record["stream"]:
         raise InputError(f"{path.parent} holds the results of another stream; name another output folder.")
     for name, value in record["settings"].items():
