@@ -87,25 +87,57 @@ def test_task_b_writes_its_sketches(tmp_path: Path) -> None:
         bench_sisap(year=2023, task="B", engine="pca:8", output=tmp_path, **SMALL)
 
 
-def test_a_self_join_is_scored_with_and_without_itself(tmp_path: Path) -> None:
-    report = bench_sisap(year=2026, task="1", engine="flat", output=tmp_path, **SMALL)
-    (result,) = tmp_path.glob("2026*/allknn/*.h5")
+def others(side: np.ndarray) -> list[list[int]]:
+    return [[i for i in ids if i != number] for number, ids in enumerate(side, 1)]
+
+
+@pytest.mark.parametrize(
+    ("year", "task", "width", "dataset"), [(2025, "2", 16, "gooaq"), (2026, "1", 15, "wikipedia-dev")]
+)
+def test_a_self_join_is_scored_with_and_without_itself(
+    year: int, task: str, width: int, dataset: str, tmp_path: Path
+) -> None:
+    report = bench_sisap(year=year, task=task, engine="flat", output=tmp_path, **SMALL)
+    (result,) = tmp_path.glob(f"{year}*/allknn/*.h5")
     (data,) = tmp_path.glob("data/*/*.h5")
     with h5py.File(result) as file, h5py.File(data) as gold:
-        assert file["knns"].shape == (1000, 16)
-        assert file.attrs["dataset"] == "wikipedia"
+        assert file.attrs["dataset"] == dataset
         assert (gold["allknn/knns"][:, 0] == np.arange(1, 1001)).all()
         knns, true = file["knns"][:], gold["allknn/knns"][:]
+    assert knns.shape == (1000, width)
+    assert (knns[:, 0] == np.arange(1, 1001)).all() == (year == 2025)
     (row,) = report.details["results"]
-    assert row["recall"] == pytest.approx(evaluated(knns, true, 15))
-    bare = [[[i for i in ids if i != number] for number, ids in enumerate(side, 1)] for side in (knns, true)]
-    assert row["recall_without_self"] == pytest.approx(evaluated(*bare, 15))
+    assert row["recall_with_self"] == pytest.approx(evaluated(knns, true, 15))
+    assert row["recall_without_self"] == pytest.approx(evaluated(others(knns), others(true), 15))
+    assert row["recall"] == row["recall_with_self" if year == 2025 else "recall_without_self"]
+    if year == 2026:
+        assert (knns != np.arange(1, 1001)[:, None]).all()
+        assert row["recall_by_script"] == pytest.approx(evaluated(knns, true[:, 1:], 15))
+
+
+def test_the_script_of_2026_takes_the_nearest_from_the_gold(tmp_path: Path) -> None:
+    (row,) = bench_sisap(year=2026, task="2", engine="flat", output=tmp_path, **SMALL).details["results"]
+    assert row["recall"] == 1
+    assert row["recall_by_script"] == pytest.approx(29 / 30)
 
 
 def test_without_self_one_rank_is_lost_where_the_gold_is_no_deeper() -> None:
     gold = np.array([[0, 1], [1, 0], [2, 0]])
     found = np.array([[0, 1, 2], [0, 1, 2], [1, 0, 2]])
-    assert recall_without_self(found, gold, 2) == pytest.approx(2 / 3)
+    assert recall_without_self(found, gold, 2) == 1
+    assert recall_without_self(found[:, 1:], gold, 2) == pytest.approx(2 / 3)  # the second row loses 0
+
+
+def test_a_folder_with_a_description_is_read(tmp_path: Path) -> None:
+    bench_sisap(year=2026, task="2", engine="flat", output=tmp_path, **SMALL)
+    (data,) = (tmp_path / "data").iterdir()
+    about = {"task": "task2", "data": "train", "queries": "test/queries", "gt_I": "test/knns", "k": 30,
+             "dataset_name": "llama-eval", "filename": "llama-dev.h5"}  # fmt: skip
+    (data / "config.json").write_text(json.dumps(about))
+    report = bench_sisap(year=2026, task="2", data=str(data), engine="flat", output=tmp_path / "out")
+    assert report.details["best"]["recall"] == 1
+    with h5py.File(tmp_path / "out" / "2026-task2" / "test" / "flat.h5") as file:
+        assert file.attrs["dataset"] == "llama-eval"
 
 
 def test_settings_are_searched_once_each_and_counted(tmp_path: Path) -> None:

@@ -105,9 +105,18 @@ def _searcher(index: Index, task: Task, question: Question) -> Search:
         parts = [
             index.search(reader.read(start, min(reader.n, start + _QUERY_ROWS)), depth, **setting) for start in starts
         ]
-        return Neighbors(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        found = Neighbors(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        return found if not task.self_join or task.self_counts else without_self(found, task.k)
 
     return search
+
+
+def without_self(found: Neighbors, k: int) -> Neighbors:
+    """Return the first k answers of each row but itself; -1 with score nan where there are fewer."""
+    own = found.ids == np.arange(len(found.ids))[:, None]
+    order = np.argsort(own, axis=1, kind="stable")[:, :k]
+    ids, scores = np.where(own, -1, found.ids), np.where(own, np.nan, found.scores)
+    return Neighbors(np.take_along_axis(ids, order, axis=1), np.take_along_axis(scores, order, axis=1))
 
 
 def _build_sketches(config: SisapConfig, task: Task, question: Question) -> Built:
@@ -152,7 +161,7 @@ def _write(
 def _names(config: SisapConfig, task: Task, question: Question) -> dict[str, str | None]:
     if task.in_folder:
         return {"data": task.data, "size": question.size}
-    return {"dataset": config.dataset or task.data, "task": task.name}
+    return {"dataset": config.dataset or question.dataset or task.data, "task": task.name}
 
 
 def _path(config: SisapConfig, task: Task, question: Question, setting: Setting) -> Path:

@@ -28,7 +28,9 @@ class SisapConfig(Config):
     size: str | None = Field(None, description="2023, 2024: which size where the folder has several, such as 300K.")
     private: bool = Field(False, description="2023, 2024: the private queries.")
     part: str | None = Field(None, description="2025, 2026: another group of queries, such as itest.")
-    dataset: str | None = Field(None, description="2025, 2026: name of the data in results, as config.json has it.")
+    dataset: str | None = Field(
+        None, description="2025, 2026: name of the data in results; that of config.json if unset."
+    )
     algo: str | None = Field(None, description="Name of the index in results; the engine if unset.")
     rows: int = Field(5000, description="Rows to generate; whole thousands.", ge=1000, multiple_of=1000)
     n_queries: int = Field(200, description="Queries to generate.", ge=1)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from goldpan.core.errors import InputError, UnknownName
+from goldpan.core.errors import FormatError, InputError, UnknownName
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Ids, Metric
 from goldpan.formats.benchmark_open import open_benchmark
@@ -30,7 +30,7 @@ from goldpan.search.readers import as_reader
 from goldpan.search.sparse import sparse_search
 from goldpan.search.synthetic import open_readers
 from goldpan.stages.sisap.config import GENERATED, SisapConfig
-from goldpan.stages.sisap.presets import Task
+from goldpan.stages.sisap.presets import ALLKNN, Task
 
 _SIZE = re.compile(r"-(\d+[KM])-")
 _GOLD = 100
@@ -45,12 +45,14 @@ class Question:
         queries: a reader of the same kind; the base itself in a self-join.
         gold: ``(n_queries, K)`` true neighbors, each row's own number among them in a self-join.
         size: as the file names have it (2023, 2024).
+        dataset: as config.json has it, where there is one (2026).
     """
 
     base: Any
     queries: Any
     gold: Ids
-    size: str | None
+    size: str | None = None
+    dataset: str | None = None
 
 
 def open_question(config: SisapConfig, task: Task, progress: Progress) -> Question:
@@ -65,13 +67,15 @@ def open_question(config: SisapConfig, task: Task, progress: Progress) -> Questi
         place = generate(config, task, progress)
     if task.in_folder:
         return _from_folder(config, task, place)
-    path = _one_file(place)
-    part = config.part or task.part
+    path, about = _one_file(place)
+    part = config.part or str(about.get("queries", task.part)).removesuffix("/queries")
+    name = about.get("dataset_name")
     if task.sparse:
         gold = read_truth(Address(path, part)).ids
-        return Question(open_sparse(Address(path, "train")), open_sparse(Address(path, f"{part}/queries")), gold, None)
+        base, queries = (open_sparse(Address(path, group)) for group in ("train", f"{part}/queries"))
+        return Question(base, queries, gold, dataset=name)
     found = open_benchmark(Address(path, part), task.metric)
-    return Question(as_reader(found.base, "base"), as_reader(found.queries, "queries"), found.truth.ids, None)
+    return Question(as_reader(found.base, "base"), as_reader(found.queries, "queries"), found.truth.ids, dataset=name)
 
 
 def results_folder(config: SisapConfig, task: Task, question: Question) -> Path:
@@ -104,13 +108,22 @@ def _from_folder(config: SisapConfig, task: Task, folder: Path) -> Question:
     return Question(base, queries, found.truth.ids, size[1] if size else None)
 
 
-def _one_file(place: Path) -> Path:
+def _one_file(place: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the file of a task of 2025 or 2026, and what config.json says of it where there is one."""
     if not place.is_dir():
-        return place
-    files = sorted(place.glob("*.h5"))
+        return place, {}
+    described = place / "config.json"
+    if described.is_file():
+        try:
+            about = json.loads(described.read_text(encoding="utf-8"))
+            return place / about["filename"], about
+        except (ValueError, KeyError, TypeError) as error:
+            raise FormatError(described, f"it does not name the file of a task ({error}).") from None
+    # The answers of GOOAQ are in a file beside it, which `open_benchmark` finds.
+    files = [path for path in sorted(place.glob("*.h5")) if not path.name.startswith(f"{ALLKNN}-")]
     if len(files) != 1:
         raise InputError(f"{place} has {len(files)} .h5 files; name the one of this task.")
-    return files[0]
+    return files[0], {}
 
 
 def generate(config: SisapConfig, task: Task, progress: Progress) -> Path:

@@ -37,6 +37,7 @@ class Task:
         clock: what the hours count.
         settings: how many search settings one index may be run with, None where not limited.
         sparse: rows are sparse.
+        self_counts: in a self-join, a row's own number is part of answers and gold where recall decides.
     """
 
     year: int
@@ -56,6 +57,7 @@ class Task:
     clock: str = "build and search"
     settings: int | None = None
     sparse: bool = False
+    self_counts: bool = False
 
     @property
     def in_folder(self) -> bool:
@@ -90,13 +92,14 @@ _TABLE = (
     Task(2025, "1", "PUBMED23, 23.9M x 384, queries from elsewhere", "pubmed23", "otest", Metric.IP, 384, 30,
          "querytime", 0.7, cpus=8, memory_gib=16, settings=16),
     Task(2025, "2", "GOOAQ, 3M x 384, nearest neighbors of every row", "gooaq", ALLKNN, Metric.IP, 384, 15,
-         "totaltime", 0.8, cpus=8, memory_gib=16, settings=16),
-    Task(2026, "1", "Wikipedia BGE-M3, 6.4M x 1024, nearest neighbors of every row", "wikipedia", ALLKNN, Metric.IP,
-         1024, 15, "totaltime", 0.8, cpus=8, memory_gib=24, hours=8, clock="load, build and search", settings=15),
-    Task(2026, "2", "Llama-3-8B, 256,921 x 128, inner product of rows of any length", "llama", "test", Metric.IP, 128,
-         30, "querytime", 0.8, cpus=8, memory_gib=24, hours=1, settings=15),
-    Task(2026, "3", "NQ SPLADE-v3, 2.68M x 30,522, sparse", "nq", "itest", Metric.IP, 30_522, 30, "querytime", 0.9,
-         cpus=8, memory_gib=24, hours=8, settings=15, sparse=True),
+         "totaltime", 0.8, cpus=8, memory_gib=16, settings=16, self_counts=True),
+    Task(2026, "1", "Wikipedia BGE-M3, 6.4M x 1024, nearest neighbors of every row", "wikipedia-dev", ALLKNN,
+         Metric.IP, 1024, 15, "totaltime", 0.8, cpus=8, memory_gib=24, hours=8, settings=15,
+         clock="load, build and search"),
+    Task(2026, "2", "Llama-3-8B, 256,921 x 128, inner product of rows of any length", "llama-dev", "test",
+         Metric.IP, 128, 30, "querytime", 0.8, cpus=8, memory_gib=24, hours=1, settings=15),
+    Task(2026, "3", "NQ SPLADE-v3, 2.68M x 30,522, sparse", "nq-dev", "otest", Metric.IP, 30_522, 30,
+         "querytime", 0.9, cpus=8, memory_gib=24, hours=8, settings=15, sparse=True),
 )  # fmt: skip
 TASKS = {(task.year, task.task): task for task in _TABLE}
 

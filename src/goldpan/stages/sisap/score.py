@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from goldpan.core.errors import FormatError
 from goldpan.core.progress import Progress
@@ -27,8 +26,8 @@ _SKETCHES = "-sketches.h5"
 def score_all(folder: Path, task: Task, question: Question, progress: Progress) -> list[dict[str, Any]]:
     """Score every result below a folder, best first, and write the table as CSV and JSON beside them.
 
-    A self-join gets two recalls: `recall` as the evaluation script computes it, each row's own number in answers and
-    gold; `recall_without_self` with it taken from both, as the text of the tasks says. The first one decides.
+    A self-join has two more recalls, with each row's own number in answers and gold and with it taken from both;
+    which of them is `recall`, and decides, the task says. Of 2026 there is `recall_by_script` too: see `_by_script`.
 
     Returns:
         One record a file. Where a file cannot be read, it has the reason under `problem`.
@@ -50,7 +49,13 @@ def score_all(folder: Path, task: Task, question: Question, progress: Progress) 
 
 
 def _scored(result: SisapResult, task: Task, question: Question, least: float | None) -> dict[str, Any]:
-    recall = float(strict_recall(result.ids, question.gold, task.k).mean())
+    recalls = {"recall": float(strict_recall(result.ids, question.gold, task.k).mean())}
+    if task.self_join:
+        recalls["recall_with_self"] = recalls["recall"]
+        recalls["recall_without_self"] = recall_without_self(result.ids, question.gold, task.k)
+        recalls["recall"] = recalls["recall_with_self" if task.self_counts else "recall_without_self"]
+    if task.year == 2026:
+        recalls |= _by_script(result.ids, question.gold, task.k)
     total = result.buildtime + result.querytime
     spent = result.buildtime if task.clock == "build" else total
     row: dict[str, Any] = {
@@ -60,14 +65,12 @@ def _scored(result: SisapResult, task: Task, question: Question, least: float | 
         "querytime": result.querytime,
         "totaltime": total,
         "qps": len(result.ids) / result.querytime if result.querytime else None,
-        "recall": recall,
+        **recalls,
     }
-    if task.self_join:
-        row["recall_without_self"] = recall_without_self(result.ids, question.gold, task.k)
     peak = result.extra.get("peakmemory")
     row["in_time"] = spent <= task.hours * 3600
     row["in_memory"] = None if peak is None or task.memory_gib is None else float(peak) <= task.memory_gib << 30
-    row["passes"] = (least is None or recall >= least) and row["in_time"] and row["in_memory"] is not False
+    row["passes"] = (least is None or recalls["recall"] >= least) and row["in_time"] and row["in_memory"] is not False
     return row
 
 
@@ -76,17 +79,26 @@ def recall_without_self(found: Ids, gold: Ids, k: int) -> float:
 
     Where the gold is no deeper than k, its last rank is lost to the row itself, and one neighbor fewer is scored.
     """
-    true = _others(gold)
-    return float(strict_recall(_others(found), true, min(k, true.shape[1])).mean())
+    return float(strict_recall(_others(found), _others(gold), min(k, gold.shape[1])).mean())
 
 
 def _others(ids: Ids) -> Ids:
-    """Return the table without each row's own number, one column shorter (the last goes where it is not there)."""
+    """Return the table without each row's own number: what follows moves up, -1 comes last."""
     own = ids == np.arange(len(ids))[:, None]
-    drop = np.where(own.any(axis=1), own.argmax(axis=1), ids.shape[1] - 1)
-    keep: NDArray[np.bool_] = np.arange(ids.shape[1]) != drop[:, None]
-    others: Ids = ids[keep].reshape(len(ids), ids.shape[1] - 1)
-    return others
+    order = np.argsort(own, axis=1, kind="stable")
+    return np.take_along_axis(np.where(own, -1, ids), order, axis=1)
+
+
+def _by_script(found: Ids, gold: Ids, k: int) -> dict[str, float]:
+    """Return recall as the evaluation script of 2026 has it in its later form, where it accepts the tables.
+
+    It passes over the first column of the gold, the row itself in task 1, in all tasks, and over the first column of
+    answers that are one wider than k. In tasks 2 and 3 that takes the nearest neighbor from the gold, so that exact
+    answers have (k - 1) / k there.
+    """
+    if gold.shape[1] < k + 1 or found.shape[1] not in (k, k + 1):
+        return {}
+    return {"recall_by_script": float(strict_recall(found[:, found.shape[1] - k :], gold[:, 1 : k + 1], k).mean())}
 
 
 def _least(kept: Path, task: Task, question: Question, progress: Progress) -> float | None:
