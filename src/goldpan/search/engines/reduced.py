@@ -76,6 +76,7 @@ class Reduced(Faiss):
         quantizer = getattr(self._inner, "pq", None)
         if quantizer is not None:
             quantizer.cp.niter, quantizer.cp.max_points_per_centroid = _CODEBOOK_ROUNDS, _ROWS_A_CODE
+            quantizer.cp.min_points_per_centroid = 1  # it would warn on stderr
             order = dealt_out(values**2 if self._weigh else values, quantizer.M)
             axes, values = axes[order], values[order]
         weights = np.sqrt(np.sqrt(values * len(values) / values.sum()))[:, None] if self._weigh else np.float32(1)
@@ -120,7 +121,8 @@ class Reduced(Faiss):
 
 def _of_rows(turn: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return what turns rows where `turn` turns queries: products of the two are those of the plain axes."""
-    return turn / (turn.astype(np.float64) ** 2).sum(axis=1, keepdims=True).astype(np.float32)
+    rows: NDArray[np.float32] = turn / (turn.astype(np.float64) ** 2).sum(axis=1, keepdims=True).astype(np.float32)
+    return rows
 
 
 def _main_axes(sample: NDArray[Any], count: int, *, center: bool) -> tuple[NDArray[np.float32], Floats]:
