@@ -24,6 +24,13 @@ class Planted(Flat):
             np.ones(1 << 30)
         super().build(base, ids)
 
+    def save(self, folder):
+        if self.fault == "unsavable":
+            os._exit(4)
+        if self.fault == "unwilling":
+            raise OSError("no")
+        super().save(folder)
+
     def search(self, queries, k, **parameters):
         if self.fault == "dies":
             sys.stderr.write("illegal instruction of the seventh kind\n")

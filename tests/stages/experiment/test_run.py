@@ -270,3 +270,28 @@ def test_a_killed_parent_leaves_no_worker_behind(tmp_path, planted):
         assert time.monotonic() < until, "a worker, or its files, outlived its parent"
         time.sleep(0.1)
     assert len(pids) == 2
+
+
+def test_another_engine_of_the_same_name_is_refused(files):
+    def run(spec: str) -> None:
+        experiment = Experiment(
+            dataset=[{"base": f"{files}/base.npy", "queries": f"{files}/queries.npy", "metric": "l2"}],
+            engine=[{"spec": spec, "name": "mine"}],
+            k=[5],
+            rounds=1,
+            modes=["batch"],
+        )
+        config = BenchRunConfig(experiment=files / "none", output=files / "results", allow_load=1e9)
+        run_experiment(experiment, config, Silent())
+
+    run("flat")
+    with pytest.raises(InputError, match="results of 'mine' as flat, not faiss:Flat"):
+        run("faiss:Flat")
+
+
+@pytest.mark.parametrize("fault", ["unsavable", "unwilling"])
+def test_an_index_that_cannot_be_saved_is_measured(files, planted, fault):
+    report, results = go(files, f"planted:{fault}")
+    assert (report.rows_out, report.failed) == (2, 0)
+    (build,) = results.builds().values()
+    assert (build["status"], build["disk_bytes"], build["reason"][:20]) == ("ok", None, "it cannot be saved: ")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
+from goldpan.core.errors import InputError
 from goldpan.stages.experiment.config import EngineConfig, Experiment, Setting, settings_of
 from goldpan.stages.experiment.data import Data
 from goldpan.stages.experiment.peer import Peer, PeerFailure
@@ -33,7 +34,7 @@ class Lane:
         self._results, self.folder = results, results.folder
         self._kept = results.folder / "indexes" / data.digest / file_name(f"{engine.label} {experiment.threads}")
         self._peer: Peer | None = None
-        self._filled = False
+        self._filled, self._unsaved = False, ""
         self._tasks: list[list[Task]] = []
         rows = results.rows()
         self._done = {key for key, row in rows.items() if row["status"] == "ok" or not retry}
@@ -46,8 +47,15 @@ class Lane:
         """Find out which settings there are; a failure is written down.
 
         Raises:
-            InputError: the sweep names a parameter that the engine does not have.
+            InputError: the sweep names a parameter that the engine does not have, or there are results of another
+                engine of that name.
         """
+        known = self.build_record().get("spec", self.engine.spec)
+        if known != self.engine.spec:
+            raise InputError(
+                f"{self.folder} has results of {self.engine.label!r} as {known}, not {self.engine.spec}; give it "
+                'another name = "...", or write to another folder.'
+            )
         if not self.alive:
             return
         try:
@@ -88,29 +96,32 @@ class Lane:
     def ready(self) -> bool:
         """See to it that the engine has its index, loaded or built; False where that fails, which is written down."""
         try:
-            if self._peer is None:
-                self._peer = Peer(self.engine, self.data, self.experiment)
-            if not self._filled:
-                self._fill(self._peer)
-                self._filled = True
+            while not self._filled:
+                self._peer = self._peer or Peer(self.engine, self.data, self.experiment)
+                self._filled = self._fill(self._peer)
         except PeerFailure as failure:
             self._give_up(failure)
         return self.alive
 
-    def _fill(self, peer: Peer) -> None:
+    def _fill(self, peer: Peer) -> bool:
+        """Load or build; tell whether the engine outlived it, for some do not outlive being saved."""
         if self._kept.is_dir():
             peer.load(self._kept)
-            return
+            return True
         before = load()
         usage = peer.build()
-        record = self._record("ok", "") | {"load_before": before, "load_after": load()}
+        record = self._record("ok", self._unsaved) | {"load_before": before, "load_after": load()}
         record |= {"seconds": usage.wall_s, "cpu_s": usage.cpu_s, "peak_bytes": usage.peak_rss_bytes}
         record |= {"memory_bytes": peer.memory_bytes(), "disk_bytes": None}
         try:
-            record["disk_bytes"] = peer.save(self._kept)
+            record["disk_bytes"] = peer.save(self._kept) if not self._unsaved else None
         except PeerFailure as failure:  # it can be searched all the same
-            record["reason"] = f"it cannot be saved: {failure.reason}"
+            self._unsaved = f"it cannot be saved: {failure.reason}"
+            record["reason"] = self._unsaved
+            if failure.status != "error":
+                self.close()
         self._results.add("builds", record)
+        return self._peer is not None
 
     def build_record(self) -> Record:
         """Return what is known of the index."""

@@ -65,8 +65,11 @@ class Results:
         return {row["dataset"]: row for row in self._read("datasets")}
 
     def builds(self) -> dict[tuple[str, str, int], Record]:
-        """Return the builds by (data set, engine, threads); the last one counts."""
-        return {(row["dataset"], row["engine"], row["threads"]): row for row in self._read("builds")}
+        """Return the builds by (data set, engine, threads); what was said last counts, number by number."""
+        found: dict[tuple[str, str, int], Record] = {}
+        for row in self._read("builds"):
+            found.setdefault((row["dataset"], row["engine"], row["threads"]), {}).update(row)
+        return found
 
     def rows(self) -> dict[Key, Record]:
         """Return all rows by key; the last one counts."""
