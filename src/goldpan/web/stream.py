@@ -43,9 +43,9 @@ def ranked(engines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def show_number(value: float | None, digits: int | None = None) -> str:
-    """Return a number as a person reads it: so many digits after the point, else about three that matter."""
-    if value is None:
+def show_number(value: Any, digits: int | None = None) -> str:
+    """Return a number as a person reads it: so many digits after the point, else about three; "-" for what is none."""
+    if not isinstance(value, int | float):
         return "-"
     if digits is not None:
         return f"{value:,.{digits}f}"

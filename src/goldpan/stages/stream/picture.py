@@ -12,7 +12,7 @@ _MARKERS = "osD^vPX*"
 _SIZE = (12, 12.4)
 _QUIET, _FAINT = "#667085", "#e4e7ec"
 _MARKED = 30  # points of a line beyond which markers hide it
-_NARROW = 20  # an axis of logarithms that spans less needs numbers between the powers of ten
+_SHORT = 200  # an axis of logarithms that spans less has numbers between the powers of ten
 
 Row = dict[str, Any]
 
@@ -113,13 +113,15 @@ class _Drawer:
 
 
 def _plain_numbers(axes: Any) -> None:
-    """Write 20,000 rather than 2 x 10^4."""
-    from matplotlib.ticker import FuncFormatter
+    """Write 20,000 rather than 2 x 10^4; between powers of ten only 2 and 5, where the axis is short."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     plain = FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 100 else f"{value:g}")
     axes.yaxis.set_major_formatter(plain)
-    if axes.get_yscale() == "log" and axes.get_ylim()[1] < _NARROW * axes.get_ylim()[0]:
-        axes.yaxis.set_minor_formatter(plain)
+    if axes.get_yscale() == "log":
+        short = axes.get_ylim()[1] < _SHORT * axes.get_ylim()[0]
+        axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        axes.yaxis.set_minor_formatter(plain if short else NullFormatter())
 
 
 def _of(operation: str, name: str) -> Callable[[Row], float | None]:
