@@ -75,6 +75,15 @@ def test_a_kept_projection_makes_the_same_rows(files: dict[str, str], tmp_path: 
         project(base=files["base"], spec="pca:2", output=tmp_path / "o.npy", save_model=tmp_path / "model")
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.int8, np.uint8])
+def test_bases_of_other_types(dtype: type, tmp_path: Path) -> None:
+    rows = np.rint(DATA.base[:500] * 100 + (100 if dtype is np.uint8 else 0)).clip(-127, 255).astype(dtype)
+    write_vectors(tmp_path / "base.npy", [rows], dim=64, dtype=dtype)
+    project(base=str(tmp_path / "base.npy"), spec="pca:64", output=tmp_path / "o.npy", metric="l2")
+    small, wide = np.load(tmp_path / "o.npy"), rows.astype(np.float64)
+    np.testing.assert_allclose(((small[0] - small) ** 2).sum(axis=1), ((wide[0] - wide) ** 2).sum(axis=1), rtol=1e-3)
+
+
 def test_what_does_not_go_together_is_said(files: dict[str, str], truth: Path, tmp_path: Path) -> None:
     base, out = files["base"], tmp_path / "o.npy"
     with pytest.raises(InputError, match="one of the two"):
@@ -89,6 +98,9 @@ def test_what_does_not_go_together_is_said(files: dict[str, str], truth: Path, t
     write_truth(tmp_path / "short.ivecs", np.zeros((3, 30), np.int64))
     with pytest.raises(ArrayError, match="3 queries"):
         project(**files, spec="pca:2", output=out, truth=tmp_path / "short.ivecs")
+    with pytest.raises(InputError, match="lower -k 31"):
+        project(**files, spec="pca:2", output=out, truth=truth, k=31)
+    assert not out.exists()  # all of this is said before any work
     project(base=base, spec="pca:2", output=out, save_model=tmp_path / "model")
     with pytest.raises(ArrayError, match="projects 64 dimensions"):
         project(base=str(out), model=tmp_path / "model", output=tmp_path / "p.npy")

@@ -10,7 +10,7 @@ import numpy as np
 
 from goldpan.core.errors import ArrayError, InputError
 from goldpan.core.progress import Progress, Silent
-from goldpan.core.records import Metric, Report
+from goldpan.core.records import Ids, Metric, Report
 from goldpan.formats.atomic import replace_folder
 from goldpan.formats.protocol import Address, VectorReader
 from goldpan.formats.truth import read_truth
@@ -39,6 +39,7 @@ def run(config: ProjectConfig, progress: Progress | None = None) -> Report:
     progress = progress or Silent()
     table = open_vectors(config.base)
     _check_outputs(config)
+    truth = _questions(config, table)
     projection = _projection(config, table, progress)
     learned = time.perf_counter() - started
     sides = {config.base: _output(config.output, projection)}
@@ -55,9 +56,9 @@ def run(config: ProjectConfig, progress: Progress | None = None) -> Report:
         "learn_seconds": round(learned, 3),
         "project_seconds": round(time.perf_counter() - started - learned, 3),
     }
-    if config.truth is not None:
+    if truth is not None:
         base, queries = sides.values()
-        details |= _recall(config, projection, base, queries, progress)
+        details |= _recall(config, projection, base, queries, truth, progress)
     return Report(
         "project",
         rows_in=table.n,
@@ -100,17 +101,34 @@ def _project(config: ProjectConfig, projection: Projection, source: str, target:
     return write_vectors(target, blocks, dim=projection.dim, dtype=projection.dtype, n=reader.n)
 
 
+def _questions(config: ProjectConfig, table: VectorReader) -> Ids | None:
+    """Look at queries and truth before any work is done; return the truth.
+
+    Raises:
+        ArrayError: they do not go together, or not with the base.
+    """
+    if config.queries is None:
+        return None
+    queries = open_vectors(config.queries)
+    if queries.dim != table.dim:
+        raise ArrayError(f"{config.queries} has {queries.dim} dimensions, but {config.base} has {table.dim}.")
+    if config.truth is None:
+        return None
+    truth = read_truth(config.truth).ids
+    if len(truth) != queries.n:
+        raise ArrayError(f"{config.truth} has {len(truth)} queries, but {config.queries} has {queries.n}.")
+    if truth.max(initial=-1) >= table.n:
+        raise ArrayError(f"{config.truth} names row {truth.max()}, but {config.base} has {table.n}.")
+    if config.k is not None and config.k > truth.shape[1]:
+        raise InputError(f"{config.truth} has {truth.shape[1]} neighbors a query; lower -k {config.k}.")
+    return truth
+
+
 def _recall(
-    config: ProjectConfig, projection: Projection, base: Address, queries: Address, progress: Progress
+    config: ProjectConfig, projection: Projection, base: Address, queries: Address, truth: Ids, progress: Progress
 ) -> dict[str, float]:
     """Return the mean recall of exact search among the projections, for each depth."""
-    assert config.truth is not None  # noqa: S101  asked by the caller
-    truth = read_truth(config.truth).ids
     small, asked = (as_reader(open_vectors(address), str(address)) for address in (base, queries))
-    if len(truth) != asked.n:
-        raise ArrayError(f"{config.truth} has {len(truth)} queries, but {config.queries} has {asked.n}.")
-    if truth.max(initial=-1) >= small.n:
-        raise ArrayError(f"{config.truth} names row {truth.max()}, but {config.base} has {small.n}.")
     depths = [k for k in _USUAL_DEPTHS if k <= truth.shape[1]] or [truth.shape[1]]
     return {
         f"recall_bound_at_{k}": round(float(np.mean(recall_bound(projection, small, asked, truth, k, progress))), 4)
