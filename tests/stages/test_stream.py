@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from goldpan.cli.main import run as cli
 from goldpan.core.errors import FormatError, InputError
 from goldpan.core.progress import Silent
 from goldpan.core.records import Metric
@@ -327,6 +328,13 @@ def wait_for(ready: Callable[[], Any], seconds: float = 60) -> Any:
     return found
 
 
+def words_of(fields: dict[str, Any]) -> list[str]:
+    """Return a stream without engines as the words of a command."""
+    kept = {name: value for name, value in fields.items() if name not in ("runbook", "engine")}
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in kept.items()]
+    return ["bench", "stream", str(fields["runbook"]), *flags]
+
+
 def command_line(process: Path) -> str:
     try:
         return (process / "cmdline").read_text()
@@ -446,12 +454,20 @@ class TestBadEngines:
             operation == "consolidate" for row in entries["flat"]["rows"] for operation in [row["operation"]]
         )
 
+    def test_the_command_line_prints_json_and_exits_with_3(
+        self, packages: Path, small: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert cli([*words_of(small), "--engine", "planted_dies", "--json"]) == 3
+        told = json.loads(capsys.readouterr().out)
+        assert (told["failed"], told["engines"][0]["status"]) == (1, "died")
+        assert told["engines"][0]["rows"][1]["recall"] == 1
+        page = (small["output"] / "index.html").read_text()
+        assert "planted_dies (died)" in page and "SIGABRT" in page and 'src="http' not in page
+
     @pytest.mark.slow
     def test_a_killed_run_leaves_no_process_and_goes_on(self, packages: Path, tmp_path: Path) -> None:
         fields = stream_fields(tmp_path)
-        kept = {name: value for name, value in fields.items() if name not in ("runbook", "engine")}
-        words = [f"--{name.replace('_', '-')}={value}" for name, value in kept.items()]
-        command = [sys.executable, "-m", "goldpan", "bench", "stream", str(fields["runbook"]), *words]
+        command = [sys.executable, "-m", "goldpan", *words_of(fields)]
         started = subprocess.Popen([*command, "--engine", "planted_hangs"], stderr=subprocess.DEVNULL)
         rows = wait_for(lambda: list((tmp_path / "results/engines").glob(".planted_hangs.*/rows.jsonl")))[0]
         wait_for(lambda: rows.read_text().count("\n") == 2)
