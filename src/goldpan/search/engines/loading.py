@@ -17,6 +17,7 @@ CATALOG = Catalog(
         "flat": "goldpan.search.engines.flat:Flat",
         "faiss": "goldpan.search.engines.faiss:Faiss",
         "hnswlib": "goldpan.search.engines.hnswlib:Hnswlib",
+        "lance": "goldpan.search.engines.lance:Lance",
         "scann": "goldpan.search.engines.scann:Scann",
         "svs": "goldpan.search.engines.svs:Svs",
         "usearch": "goldpan.search.engines.usearch:Usearch",
