@@ -84,6 +84,16 @@ def check_report(goldpan: Shell) -> None:
     assert {line["ratio"] for line in speeds if line["engine"] == "flat"} == {"1.0"}
 
 
+def test_a_report_of_nothing_but_failures(goldpan: Shell) -> None:
+    text = EXPERIMENT[: EXPERIMENT.index("[[engine]]")] + '[[engine]]\nspec = "faiss:PQ7"\n'
+    (goldpan.folder / "e.toml").write_text(text)
+    report = goldpan.json(*RUN, code=3)
+    assert (report["failures"], report["tables"]["overview"]) == ({"engine_failed": 1}, [])
+    assert report["tables"]["failures"][0]["status"] == "error"
+    goldpan("bench", "report", "results", "-o", "report")
+    assert "Nothing could be measured" in (goldpan.folder / "report/index.html").read_text()
+
+
 def test_what_a_person_types_wrong(goldpan: Shell) -> None:
     (goldpan.folder / "e.toml").write_text(EXPERIMENT.replace("nprobe", "probes"))
     assert "no search parameter 'probes' to sweep; it has: nprobe" in goldpan(*RUN, code=2).stderr

@@ -31,7 +31,7 @@ def _run(*values: Any, show: Show = DEFAULT_SHOW, **fields: Any) -> int:
     summary = Summary(Results(config.output))
     tables = [overview(summary), failures(summary)]
     if show.json:
-        write_json(report.as_dict() | {table.name: table.records() for table in tables})
+        write_json(report.as_dict() | {"tables": {table.name: table.records() for table in tables}})
     else:
         show.write(report)
         sys.stdout.write("\n".join(table.text() for table in tables if table.rows))

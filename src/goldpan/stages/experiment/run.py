@@ -79,6 +79,7 @@ def _race(
     asked, known = map(sum, zip(*(lane.counts() for lane in lanes), strict=True))
     if known < asked:
         quiet()
+        _build([lane for lane in lanes if lane.counts()[1] < lane.counts()[0]], progress)
     progress.start(f"measure on {lanes[0].data.name}", asked - known)
     verdicts = [_measured(lane, task, progress) for lane, task in _turns(lanes, experiment.rounds)]
     progress.finish()
@@ -89,6 +90,15 @@ def _race(
     report.already_done += known
     if failed:
         report.failures[Reason.ENGINE_FAILED] = report.failures.get(Reason.ENGINE_FAILED, 0) + failed
+
+
+def _build(lanes: list[Lane], progress: Progress) -> None:
+    """Build or load what will be measured."""
+    progress.start(f"build on {lanes[0].data.name}", len(lanes))
+    for lane in lanes:
+        ready = lane.ready()
+        progress.advance(int(ready), int(not ready))
+    progress.finish()
 
 
 def _turns(lanes: list[Lane], rounds: int) -> Iterator[tuple[Lane, Task]]:
