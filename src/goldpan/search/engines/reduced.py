@@ -69,30 +69,63 @@ class Reduced(Faiss):
         self._inner = faiss.downcast_index(self._turned.index)
 
     def _start(self, reader: VectorReader) -> None:
-        faiss = _faiss()
         lists = 0 if self._lists is None else self._lists.nlist
         sample = self._sampled(reader, int(self.options["train"]) or max(_LEAST_TRAINED, _TRAINED_A_LIST * lists))
         axes, values = _main_axes(sample[:_LEAST_TRAINED], self._dims, center=not self.metric.is_similarity)
         quantizer = getattr(self._inner, "pq", None)
+        centers = residuals = None
         if quantizer is not None:
             quantizer.cp.niter, quantizer.cp.max_points_per_centroid = _CODEBOOK_ROUNDS, _ROWS_A_CODE
             quantizer.cp.min_points_per_centroid = 1  # it would warn on stderr
-            order = dealt_out(values**2 if self._weigh else values, quantizer.M)
+            plain = np.ascontiguousarray(sample @ axes.T, np.float32)
+            if self._routes:
+                centers = _centers(plain, lists, self.seed)
+                residuals = plain - centers[_nearest(plain, centers)]
+            spread = (plain if residuals is None else residuals).var(axis=0, dtype=np.float64) + 1e-30
+            order = dealt_out(spread * values if self._weigh else spread, quantizer.M)
             axes, values = axes[order], values[order]
-        weights = np.sqrt(np.sqrt(values * len(values) / values.sum()))[:, None] if self._weigh else np.float32(1)
-        turn = np.ascontiguousarray(axes / weights, np.float32)
-        faiss.copy_array_to_vector(turn.ravel(), self._turn.A)
-        self._turn.is_trained, self._turn.is_orthonormal = True, not self._weigh
-        self._axes = _of_rows(turn)
-        if not self._inner.is_trained:
+            if centers is not None and residuals is not None:
+                centers, residuals = centers[:, order], residuals[:, order]
+        weights = (
+            np.sqrt(values * len(values) / values.sum()).astype(np.float32) if self._weigh else np.ones_like(values)
+        )
+        self._turn_by(np.ascontiguousarray(axes / weights[:, None], np.float32))
+        if centers is not None and residuals is not None:
+            self._route(centers, residuals)
+        elif not self._inner.is_trained:
             self._on(self._inner, "train", self._reduced(sample))
         if self._refine is not None and not self._refine.is_trained:
             self._on(self._refine, "train", sample)
         self._turned.is_trained = self._index.is_trained = True
 
+    @property
+    def _routes(self) -> bool:
+        """True where we, and not faiss, choose the lists: its centers of stretched rows would be poor ones."""
+        return self._weigh and isinstance(self._lists, _faiss().IndexIVFPQ)
+
+    def _turn_by(self, turn: NDArray[np.float32]) -> None:
+        _faiss().copy_array_to_vector(turn.ravel(), self._turn.A)
+        self._turn.is_trained, self._turn.is_orthonormal = True, not self._weigh
+        self._axes = _of_rows(turn)
+        self._stretch = 1 / np.linalg.norm(turn, axis=1).astype(np.float32)
+
+    def _route(self, centers: NDArray[np.float32], residuals: NDArray[np.float32]) -> None:
+        """Train lists and codes: centers are means of rows as they are, codes are of what is left, stretched."""
+        self._centers = centers
+        self._on(self._lists.quantizer, "add", np.ascontiguousarray(centers * self._stretch))
+        _faiss().omp_set_num_threads(self.threads)
+        self._lists.pq.train(np.ascontiguousarray(residuals * self._stretch))
+        self._lists.is_trained = self._inner.is_trained = True
+
     def _put(self, labels: Ids, rows: NDArray[Any]) -> None:
         reduced = self._reduced(rows)
-        if self._by_ids:
+        if self._routes:
+            swig = _faiss().swig_ptr
+            nearest, numbers = _nearest(reduced / self._stretch, self._centers), np.ascontiguousarray(labels)
+            if not self._by_ids:
+                numbers = np.arange(self._lists.ntotal, self._lists.ntotal + len(rows))
+            self._lists.add_core(len(rows), swig(reduced), swig(numbers), swig(nearest))
+        elif self._by_ids:
             self._on(self._inner, "add_with_ids", reduced, labels)
         else:
             self._on(self._inner, "add", reduced)
@@ -116,7 +149,9 @@ class Reduced(Faiss):
         faiss = _faiss()
         self._parts(self._index)
         self._turn = faiss.downcast_VectorTransform(self._turned.chain.at(0))
-        self._axes = _of_rows(faiss.vector_to_array(self._turn.A).reshape(self._dims, self.dim))
+        self._turn_by(faiss.vector_to_array(self._turn.A).reshape(self._dims, self.dim))
+        if self._routes:
+            self._centers = self._lists.quantizer.reconstruct_n(0, self._lists.nlist) / self._stretch
 
 
 def _of_rows(turn: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -131,6 +166,23 @@ def _main_axes(sample: NDArray[Any], count: int, *, center: bool) -> tuple[NDArr
     values, axes = np.linalg.eigh((rows.T @ rows).astype(np.float64) / len(rows))
     most = slice(None, -count - 1, -1)
     return axes[:, most].T.astype(np.float32), np.maximum(values[most], 1e-12 * max(values[-1], 1e-30))
+
+
+def _centers(rows: NDArray[np.float32], count: int, seed: int) -> NDArray[np.float32]:
+    """Return the centers of k-means."""
+    faiss = _faiss()
+    settings = faiss.ClusteringParameters()
+    settings.niter, settings.seed, settings.min_points_per_centroid = _CODEBOOK_ROUNDS, seed, 1
+    found = faiss.Clustering(rows.shape[1], count, settings)
+    found.train(rows, faiss.IndexFlatL2(rows.shape[1]))
+    centers: NDArray[np.float32] = faiss.vector_to_array(found.centroids).reshape(count, rows.shape[1])
+    return centers
+
+
+def _nearest(rows: NDArray[np.float32], centers: NDArray[np.float32]) -> Ids:
+    """Return the number of the nearest center of each row, ``(m,)`` int64."""
+    found: Ids = _faiss().knn(rows, np.ascontiguousarray(centers), 1)[1][:, 0]
+    return np.ascontiguousarray(found, np.int64)
 
 
 def dealt_out(values: Floats, parts: int) -> Ids:

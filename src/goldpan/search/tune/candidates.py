@@ -12,7 +12,7 @@ from goldpan.search.tune.memory import expected_bytes
 
 _FEWEST_DIMS = 48  # below, there is little to leave out
 _TIGHT = 1.2
-_STEP = 8
+_STEP = 24  # whole bytes of all codes, and three dimensions a code of products
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Candidate:
 
     Attributes:
         template: spec with ``{lists}`` (inverted lists that suit the number of rows), ``{quarter}``, ``{third}`` (of
-            the dimension), ``{dims}`` and ``{half}`` (as many dimensions as fit into the memory, and half of them).
+            the dimension), ``{dims}`` and ``{codes}`` (as many dimensions as fit into the memory, and a third of them).
         growth: how the cost of a query grows with the rows at equal recall: rows ** growth.
         when: "always", "floats" (any metric of floats), "bits" (hamming), or "tight" (floats where not even half
             precision of the rows fits into the memory).
@@ -44,7 +44,7 @@ CANDIDATES = (
     Candidate("reduced:IVF{lists},SQ8@dims={dims},keep=none", 0.6, "tight"),
     Candidate("reduced:IVF{lists},SQ6@dims={dims},keep=none", 0.6, "tight"),
     Candidate("reduced:IVF{lists},SQ4@dims={dims},keep=none,weigh=1", 0.6, "tight"),
-    Candidate("reduced:IVF{lists},PQ{half}x8@dims={dims},keep=none,weigh=1", 0.6, "tight"),
+    Candidate("reduced:IVF{lists},PQ{codes}x8np@dims={dims},keep=none,weigh=1", 0.6, "tight"),
     Candidate("faiss:BIVF{lists}", 0.6, "bits"),
     Candidate("faiss:BHNSW32@efConstruction=100", 0.4, "bits"),
 )
@@ -90,15 +90,15 @@ def _filled(template: str, n: int, dim: int, goal: Goal) -> str | None:
     if "{dims}" not in template or goal.max_memory is None:
         return template.format(**fixed)
     for dims in range(dim // _STEP * _STEP, 0, -_STEP):
-        spec = template.format(**fixed, dims=dims, half=dims // 2)
+        spec = template.format(**fixed, dims=dims, codes=dims // 3)
         if expected_bytes(spec, n, dim) <= goal.max_memory:
             return spec
     return None
 
 
 def _lists(n: int) -> int:
-    return max(4, min(n // 40, 2 ** round(math.log2(2 * math.sqrt(n)))))
+    return max(4, min(n // 40, 1 << round(math.log2(2 * math.sqrt(n)))))
 
 
 def _whole(dims: float) -> int:
-    return max(_STEP, round(dims / _STEP) * _STEP)
+    return max(8, round(dims / 8) * 8)

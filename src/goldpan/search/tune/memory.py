@@ -49,7 +49,7 @@ def _factory_bytes(factory: str, n: int, dim: int) -> float:
     total, coded = 0.0, False
     for part in re.split(r"[,_]", factory):
         lists, links = re.fullmatch(r"IVF(\d+)", part), re.fullmatch(r"HNSW(\d*)", part)
-        products = re.fullmatch(r"PQ(\d+)(?:x(\d+))?(?:fs)?(?:r)?", part)
+        products = re.fullmatch(r"PQ(\d+)(?:x(\d+))?(?:fs|np)?", part)
         if lists:
             total += int(lists[1]) * (4 * dim + 40) + n * _ID
         elif links:

@@ -35,7 +35,7 @@ class Sides(NamedTuple):
 
 
 def held_out(table: VectorReader, queries: NDArray[Any] | None, seed: int) -> Sides:
-    """Take the queries given, else hold out a twentieth of the rows, 2,000 at most, up to 200 a fifth.
+    """Take the queries given, else hold out a twentieth of the rows, 2,000 at most, a fifth of few.
 
     Raises:
         InputError: there are too few.
@@ -46,7 +46,9 @@ def held_out(table: VectorReader, queries: NDArray[Any] | None, seed: int) -> Si
         return Sides(table, check_vectors(queries, name="queries", dim=table.dim), None, None)
     count = min(max(table.n // _HELD_SHARE, min(table.n // _SMALL_SHARE, _SMALL_HELD)), _HELD_MOST)
     if count < _FEWEST:
-        raise InputError(f"{table.n} rows are too few to hold some out; give queries, or {_FEWEST * _SMALL_SHARE} rows.")
+        raise InputError(
+            f"{table.n} rows are too few to hold some out; give queries, or {_FEWEST * _SMALL_SHARE} rows."
+        )
     held = np.sort(np.random.default_rng(seed).choice(table.n, count, replace=False))
     base = WithoutRows(table, held)
     return Sides(base, _taken(table, held), base.rows(np.arange(base.n)), held)

@@ -34,7 +34,7 @@ class Questions(NamedTuple):
     @property
     def k(self) -> int:
         """How many neighbors count."""
-        return self.truth.shape[1]
+        return int(self.truth.shape[1])
 
 
 class Trial(NamedTuple):
