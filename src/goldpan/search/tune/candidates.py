@@ -12,7 +12,7 @@ from goldpan.search.tune.memory import expected_bytes
 
 _FEWEST_DIMS = 48  # below, there is little to leave out
 _TIGHT = 1.2
-_STEP = 24  # whole bytes of all codes, and three dimensions a code of products
+_STEP, _DIMS_A_CODE = 8, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,9 @@ def _filled(template: str, n: int, dim: int, goal: Goal) -> str | None:
     fixed = {"lists": _lists(n), "quarter": _whole(dim / 4), "third": _whole(dim / 3)}
     if "{dims}" not in template or goal.max_memory is None:
         return template.format(**fixed)
-    for dims in range(dim // _STEP * _STEP, 0, -_STEP):
-        spec = template.format(**fixed, dims=dims, codes=dims // 3)
+    step = _DIMS_A_CODE if "{codes}" in template else _STEP
+    for dims in range(dim // step * step, 0, -step):
+        spec = template.format(**fixed, dims=dims, codes=dims // _DIMS_A_CODE)
         if expected_bytes(spec, n, dim) <= goal.max_memory:
             return spec
     return None
