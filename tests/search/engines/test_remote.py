@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,6 +185,24 @@ def test_nothing_stays_behind(peers: dict[str, str]) -> None:
     assert not folder.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_worker_at_work_ends_with_its_parent(peers: dict[str, str]) -> None:
+    code = (
+        "import sys, numpy as np; from goldpan.search.engines.remote import RemoteIndex;"
+        f"index = RemoteIndex('peer:sleeps', 2, 'l2', env={peers!r}); index.build(np.eye(2, dtype=np.float32));"
+        "print(index.pid, flush=True); index.search(np.eye(2, dtype=np.float32), 1)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        os.kill(pid, 0)
+        parent.kill()
+    for _ in range(100):
+        if not Path(f"/proc/{pid}").exists() or "State:\tZ" in Path(f"/proc/{pid}/status").read_text():
+            return
+        time.sleep(0.1)
+    pytest.fail("the worker is still there")
 
 
 def test_worker_imports_only_what_every_interpreter_has() -> None:
