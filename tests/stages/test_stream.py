@@ -17,9 +17,12 @@ from goldpan.cli.main import run as cli
 from goldpan.core.errors import FormatError, InputError
 from goldpan.core.progress import Silent
 from goldpan.core.records import Metric
+from goldpan.formats.benchmark import Benchmark, write_benchmark
 from goldpan.formats.results_streaming import StreamingResult, read_streaming_result, write_streaming_result
 from goldpan.formats.runbook import Delete, Insert, Replace, Runbook, Search, read_runbook, write_runbook
 from goldpan.formats.step_truth import read_step_truth
+from goldpan.formats.truth import Truth
+from goldpan.formats.vectors import open_vectors
 from goldpan.stages.stream.config import StreamConfig
 from goldpan.stages.stream.data import Data, load_data
 from goldpan.stages.stream.gold import compute_gold, drifts
@@ -170,7 +173,6 @@ class TestScorer:
         assert recall_among(found, truth, np.array([7])) is None
 
     def test_ties_within_a_millionth_count(self, tmp_path: Path) -> None:
-        from goldpan.formats.truth import Truth
         from goldpan.stages.stream.score import recall_of
 
         near = Truth(np.array([[1, 2, 3]]), np.array([[0.1, 0.2, 0.2 + 5e-7]]))
@@ -393,6 +395,20 @@ PLANTED = {
         time.sleep(600)
 """,
 }
+
+
+def test_benchmarks_of_any_layout_are_datasets(small: dict[str, Any], tmp_path: Path) -> None:
+    plain = load_data(StreamConfig(**small))
+    base, queries = (open_vectors(small[name]) for name in ("dataset", "queries"))
+    parts = Benchmark(base, queries, Truth(np.arange(20)[:, None], np.zeros((20, 1))), Metric.L2)
+    for layout in ("ann-benchmarks", "fvecs"):
+        write_benchmark(tmp_path / layout, parts, layout)
+    (file,) = (tmp_path / "ann-benchmarks").glob("*.hdf5")
+    for place in (file, tmp_path / "fvecs"):
+        fields = small | {"dataset": str(place), "queries": None, "metric": None, "entry": "base"}
+        found = load_data(StreamConfig(**fields))
+        assert found.metric is Metric.L2
+        assert found.digest() == plain.digest()
 
 
 class TestBadEngines:

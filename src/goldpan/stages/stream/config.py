@@ -16,7 +16,7 @@ class StreamConfig(Config):
 
     runbook: Path = Field(description="The runbook, a YAML file of big-ann-benchmarks or of `goldpan bench runbook`.")
     dataset: str = Field(
-        description="random-xs or A to K, a release folder, an HDF5 file of ann-benchmarks, or a file of base vectors."
+        description="random-xs or A to K, a benchmark (folder or HDF5 file of any layout), or a file of base vectors."
     )
     queries: str | None = Field(None, description="The query vectors, where the dataset is a file of base vectors.")
     metric: str | None = Field(

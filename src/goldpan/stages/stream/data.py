@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from goldpan.core.errors import FormatError, InputError
 from goldpan.core.records import Ids, Metric, parse_metric
-from goldpan.formats.release import MANIFEST, read_manifest
+from goldpan.formats.benchmark_open import open_benchmark
+from goldpan.formats.protocol import VectorReader
 from goldpan.formats.vectors import format_name, open_vectors, parse_address
 from goldpan.stages.stream.config import StreamConfig
 
@@ -102,25 +103,20 @@ def _open(config: StreamConfig) -> tuple[str, Any, Any, Metric]:
         return _made(config)
     if config.size is not None:
         raise InputError(f"--size is for the datasets A to K; {config.dataset} has its own.")
-    if (where.path / MANIFEST).is_file():
-        manifest = read_manifest(where.path)
-        base, queries = (f"{where.path}/{manifest.sets[part].vectors}" for part in ("base", "queries"))
-        named: Metric | None = manifest.metric
+    base: VectorReader
+    if config.queries is not None:
+        base, queries = open_vectors(config.dataset), open_vectors(config.queries)
+        named = base.metric or queries.metric
+    elif where.path.is_dir() or format_name(where.path) in ("h5", "hdf5"):
+        files = open_benchmark(config.dataset, config.metric)
+        base, queries, named = files.base, files.queries, files.metric
     else:
-        base, queries = config.dataset, config.queries or ""
-        if not queries and where.key is None and format_name(where.path) in ("h5", "hdf5"):
-            base, queries = f"{config.dataset}:train", f"{config.dataset}:test"
-        named = None
-    if config.queries:
-        queries = config.queries
-    if not queries:
         raise InputError(f"{config.dataset} holds no queries; name them: --queries FILE.")
-    reader = open_vectors(base)
-    metric = named or reader.metric
-    if config.metric is None and metric is None:
-        raise InputError(f"{base} does not name a metric; add --metric ip, cosine, l2, sqeuclidean or hamming.")
-    chosen = parse_metric(config.metric or metric or "")
-    return where.path.name.split(".")[0], reader, open_vectors(queries), chosen
+    if config.metric is None and named is None:
+        raise InputError(
+            f"{config.dataset} does not name a metric; add --metric ip, cosine, l2, sqeuclidean or hamming."
+        )
+    return where.path.name.split(".")[0], base, queries, parse_metric(config.metric or named or "")
 
 
 def _made(config: StreamConfig) -> tuple[str, Any, Any, Metric]:
