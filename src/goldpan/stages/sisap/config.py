@@ -21,7 +21,7 @@ class SisapConfig(Config):
     engine: str | None = Field(
         None, description="Index to run, such as hnswlib@M=16 (2023 B: a sketch, thermo:1024); only score if unset."
     )
-    output: Path = Field(description="Folder of results; every .h5 below it is scored.")
+    output: Path = Field(description="Folder of results; all those of this task and data in it are scored.")
     settings: tuple[str, ...] = Field(
         (), description="Search settings, such as ef=64 or nprobe=8,k_factor=2; the engine's ladder if unset."
     )
