@@ -15,9 +15,9 @@ from goldpan.stages.experiment.tables import Table, shown
 from goldpan.stages.experiment.views import compare, difficulty, failures, overview, settings, speed
 from goldpan.web.bench import BenchReportConfig, report
 
-SPEEDS = {"exact": [("default", 100.0, [1.0, 1.0, 1.0, 1.0])], "graph": [], "odd <b>": []}
+SPEEDS = {"exact": [("default", 100.0, [1.0, 1.0, 1.0, 1.0])], "graph": [], "odd $x^$ <b>": []}
 SPEEDS["graph"] = [("ef=1", 900.0, [0.5, 1.0, 0.0, 1.0]), ("ef=9", 300.0, [1.0, 1.0, 0.6, 1.0])]
-SPEEDS["odd <b>"] = [("p=2", 50.0, [0.8, 1.0, 0.0, 0.8])]
+SPEEDS["odd $x^$ <b>"] = [("p=2", 50.0, [0.8, 1.0, 0.0, 0.8])]
 
 
 def write(folder: Path, *, faster: float = 1.0, digest: str = "d1") -> Summary:
@@ -97,7 +97,7 @@ def test_the_page_opens_from_disk(tmp_path):
     files = {path.name: path.read_bytes() for path in (tmp_path / "page").iterdir()}
     page = files["index.html"].decode()
     assert page.count("<svg") == 4
-    assert "odd &lt;b&gt;" in page and "odd <b>" not in page
+    assert "odd $x^$ &lt;b&gt;" in page and "odd $x^$ <b>" not in page
     assert not any(outside in page for outside in ("<script", "src=", "<link", "@import"))
     assert "the load of the machine was 0.5 to 1.5" in page
     assert b"by \\| SIGSEGV" in files["report.md"]

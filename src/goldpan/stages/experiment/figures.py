@@ -73,7 +73,7 @@ def builds_figure(summary: Summary) -> Figure | None:
             size = row["memory_bytes"] / _MIB
             axes.plot(size, row["seconds"], **_look(summary, engine), linestyle="")
             if len(summary.datasets) > 1:
-                axes.annotate(f" {dataset}", (size, row["seconds"]), fontsize="x-small", va="center")
+                axes.annotate(f" {_plain(dataset)}", (size, row["seconds"]), fontsize="x-small", va="center")
         axes.set(xlabel="index in memory, MiB", ylabel="build, s", xscale="log", yscale="log")
 
     return _draw("builds", "What an index costs", bars)
@@ -132,7 +132,7 @@ def _histogram(axes: Axes, summary: Summary, place: Place) -> None:
     for engine, recalls in summary.best_recalls(place).items():
         look = _look(summary, engine)
         shares = np.histogram(recalls, edges)[0] / len(recalls)
-        axes.stairs(shares, edges, color=look["color"], label=engine, linewidth=1.8)
+        axes.stairs(shares, edges, color=look["color"], label=look["label"], linewidth=1.8)
     axes.set(xlabel=f"recall at {place.k} of a query", ylabel="share of the queries")
     axes.set_yscale("symlog", linthresh=1e-3)
     axes.set_ylim(0, 1.2)
@@ -141,7 +141,17 @@ def _histogram(axes: Axes, summary: Summary, place: Place) -> None:
 def _look(summary: Summary, engine: str) -> dict[str, Any]:
     """Return color and marker of an engine, the same in every picture."""
     place = summary.engines.index(engine)
-    return {"color": f"C{place % 10}", "marker": _MARKERS[place % len(_MARKERS)], "label": engine, "markersize": 5}
+    return {
+        "color": f"C{place % 10}",
+        "marker": _MARKERS[place % len(_MARKERS)],
+        "label": _plain(engine),
+        "markersize": 5,
+    }
+
+
+def _plain(name: str) -> str:
+    """Return a name that is drawn as it is: no formula between dollars, and not left out for a leading underscore."""
+    return name.replace("$", r"\$").lstrip("_") or name
 
 
 def _draw(name: str, title: str, paint: Callable[[Axes], None]) -> Figure:
