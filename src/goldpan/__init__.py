@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from goldpan.stages.bench.run import STAGE as bench_make
     from goldpan.stages.embed.run import STAGE as embed
     from goldpan.stages.experiment.run import bench_run
+    from goldpan.stages.index.tuning import bench_tune
     from goldpan.stages.project.run import project
     from goldpan.stages.publish.run import publish
     from goldpan.stages.search.run import search_images
@@ -56,6 +57,7 @@ _FRONT_DOOR = {
     "bench_sisap": "stages.sisap.run:bench_sisap",
     "bench_stream": "stages.stream.run:bench_stream",
     "bench_run": "stages.experiment.run:bench_run",
+    "bench_tune": "stages.index.tuning:bench_tune",
     "convert": "formats.convert:convert",
     "embed": "stages.embed.run:STAGE",
     "exact_search": "search.exact:exact_search",
@@ -86,6 +88,7 @@ __all__ = [
     "bench_runbook",
     "bench_sisap",
     "bench_stream",
+    "bench_tune",
     "convert",
     "embed",
     "exact_search",

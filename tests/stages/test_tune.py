@@ -15,7 +15,7 @@ from goldpan.search.exact import exact_search
 from goldpan.search.synthetic import open_dataset
 from goldpan.search.tune import NothingFits
 from goldpan.stages.index.folder import IndexFolder
-from goldpan.stages.index.tuning import TuneConfig, tune, tune_vectors
+from goldpan.stages.index.tuning import TuneConfig, bench_tune, tune
 from goldpan.store.workspace import Workspace
 
 SET = open_dataset("A", n=4000, n_queries=600, dim=64)
@@ -30,7 +30,7 @@ def base(tmp_path: Path) -> Path:
 
 
 def test_the_folder_answers_as_promised_with_the_settings_it_was_tuned_to(base: Path, tmp_path: Path) -> None:
-    report = tune_vectors(
+    report = bench_tune(
         vectors=str(base),
         queries=str(tmp_path / "queries.fvecs"),
         metric="ip",
@@ -91,7 +91,7 @@ def test_where_nothing_fits_the_measurements_stay_and_may_be_replaced(
 def test_vectors_of_a_workspace_bring_their_metadata(filled: Workspace, tmp_path: Path) -> None:
     queries = np.random.default_rng(0).standard_normal((300, 16)).astype(np.float32)
     write_vectors(tmp_path / "queries.fvecs", [queries], dim=16, dtype=np.float32)
-    tune_vectors(
+    bench_tune(
         vectors=str(filled.path),
         encoder="toy",
         queries=str(tmp_path / "queries.fvecs"),
@@ -115,4 +115,4 @@ def test_vectors_of_a_workspace_bring_their_metadata(filled: Workspace, tmp_path
 )
 def test_what_cannot_be_is_one_sentence(base: Path, tmp_path: Path, fields: dict[str, object], match: str) -> None:
     with pytest.raises((InputError, NothingFits), match=match):
-        tune_vectors(**{"vectors": str(base), "metric": "ip", "output": tmp_path / "index"} | fields)
+        bench_tune(**{"vectors": str(base), "metric": "ip", "output": tmp_path / "index"} | fields)

@@ -119,7 +119,7 @@ class _Tuning:
         asked = self._questions(self.sides.base, self.sides.queries, self.sides.ids)
         self.explore, self.judge = split_questions(asked, seed)
         self.measured: list[Measured] = []
-        self.speed_error = 1.0  # how much slower full indexes were than their samples promised
+        self.speed_error = 1.0  # speed of the last full index over what its sample promised
 
     def run(self, specs: list[str] | None) -> Tuned:
         n, dim = self.sides.base.n, self.table.dim
@@ -134,6 +134,8 @@ class _Tuning:
             if best is not None and self._enough(best[0], promise, build_s, built):
                 break
             row, index = self._full(line)
+            if row.qps and promise > 0:
+                self.speed_error = row.qps / promise
             if row.verdict == "kept" and (best is None or _better(row, best[0])):
                 best = row, index
             del index

@@ -106,11 +106,11 @@ def tune(config: TuneConfig, progress: Progress | None = None) -> Report:
     return _report(config.output, record, tuned, time.perf_counter() - started)
 
 
-def tune_vectors(**fields: Any) -> Report:
+def bench_tune(**fields: Any) -> Report:
     """Choose and build an index; the fields are those of `TuneConfig`.
 
     Example:
-        ``tune_vectors(vectors="base.fvecs", metric="l2", max_memory="1GB", min_recall=0.95, output="index")``
+        ``bench_tune(vectors="base.fvecs", metric="l2", max_memory="1GB", min_recall=0.95, output="index")``
     """
     return tune(make_config(TuneConfig, fields))
 
