@@ -105,11 +105,14 @@ class Adapter(ABC):
         if k < 1:
             raise InputError(f"k must be 1 or more, not {k}.")
         rows, wanted, settings = self._taken(queries, "queries"), min(k, self.n), self._settings(parameters)
-        ids, scores = np.full((len(rows), k), -1), np.full((len(rows), k), np.nan)
-        if wanted and len(rows):
-            labels, raw = self._find(rows, wanted, settings)
-            ids[:, :wanted] = self._labels.named(labels)
-            scores[:, :wanted] = np.where(labels < 0, np.nan, self._scores(raw))
+        if not wanted or not len(rows):
+            return Neighbors(np.full((len(rows), k), -1), np.full((len(rows), k), np.nan))
+        labels, raw = self._find(rows, wanted, settings)
+        ids, scores = self._labels.named(labels), self._scores(raw)
+        scores[labels < 0] = np.nan
+        if wanted < k:
+            spare = ((0, 0), (0, k - wanted))
+            ids, scores = np.pad(ids, spare, constant_values=-1), np.pad(scores, spare, constant_values=np.nan)
         return Neighbors(ids, scores)
 
     def save(self, folder: Path) -> None:

@@ -80,7 +80,8 @@ class Labels:
         """Return the ids of numbers of any shape; -1 stays -1."""
         if not self._used:
             return np.full(labels.shape, _GONE)
-        found: Ids = np.where(labels < 0, _GONE, self._ids[labels])
+        found: Ids = self._ids[labels]
+        found[labels < 0] = _GONE
         return found
 
     def close_gaps(self) -> None:
