@@ -136,16 +136,8 @@ def _memory() -> dict[str, int]:
     return {_STATUS[name]: int(value.split()[0]) * 1024 for name, value in pairs}
 
 
-def _end_with(parent: int) -> None:
-    """End this process once its parent is gone, even in the middle of a build that nobody waits for any more."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
-
-
 def main() -> None:
     """Answer requests until stdin ends."""
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # engines print; what they print belongs to stderr
     session = Session()
