@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from goldpan.core.errors import InputError, MissingExtra, UnknownName
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Ids, Metric, parse_metric
-from goldpan.metrics.recall import lower_confidence_bound
 from goldpan.search.engines.adapter import Adapter
 from goldpan.search.engines.loading import open_index
 from goldpan.search.engines.protocol import Index
@@ -23,7 +22,7 @@ from goldpan.search.tune.goal import Goal, NothingFits
 from goldpan.search.tune.measured import Measured
 from goldpan.search.tune.memory import expected_bytes
 from goldpan.search.tune.sample import Sides, held_out, some_rows, split_questions
-from goldpan.search.tune.settings import Questions, Trial, above, attempt, fastest, latency, recalls, rungs
+from goldpan.search.tune.settings import Questions, Trial, above, attempt, fastest, latency, rungs
 
 _GAIN = 1.1  # another candidate is built in full if it promises so much more
 _MOST_FULL = 3
@@ -145,7 +144,7 @@ class _Tuning:
 
     def _questions(self, base: VectorReader, queries: NDArray[Any], ids: Ids | None = None) -> Questions:
         found = exact_search(base, queries, self.goal.k, self.metric, workers=self.threads).neighbors
-        return Questions(queries, found.ids if ids is None else ids[found.ids])
+        return Questions(queries, found.ids if ids is None else ids[found.ids], self.goal.confidence)
 
     def _sample_size(self) -> int:
         """Return how many rows candidates are tried on: all where a sample would save little."""
@@ -158,9 +157,9 @@ class _Tuning:
         size = self._sample_size()
         self.progress.start("candidates", len(lines))
         rows = some_rows(self.sides.base, size, self.seed) if size < self.sides.base.n else None
-        asked = Questions(self.explore.rows[:_PROBE_QUERIES], self.explore.truth[:_PROBE_QUERIES])
+        asked = self.explore
         if rows is not None:
-            asked = self._questions(as_reader(rows, "sample"), asked.rows)
+            asked = self._questions(as_reader(rows, "sample"), asked.rows[:_PROBE_QUERIES])
         found = []
         for line in lines:
             promise = self._promise(line, rows, asked)
@@ -241,7 +240,10 @@ class _Tuning:
             row.tried = [one.as_dict() for one in tried]
             if trial is None:
                 _note(row, max(tried, key=lambda one: one.recall))
-                row.verdict = f"reaches a recall of {row.recall:.4f}, not {goal.min_recall}"
+                best = max(tried, key=lambda one: one.sure)
+                row.verdict = (
+                    f"reaches a recall of {best.recall:.4f}, for sure only {best.sure:.4f}, not {goal.min_recall}"
+                )
                 return
         if trial is not None:
             self._judged(index, row, trial)
@@ -250,17 +252,15 @@ class _Tuning:
         """Step up until the queries that had no say confirm the recall; measure speed there."""
         goal, parameters = self.goal, trial.parameters
         for parameters in [trial.parameters, *above(index, trial.parameters)]:
-            values = recalls(index, self.judge, parameters)
-            sure = 1.0 if index.traits.exact else lower_confidence_bound(values, goal.confidence)
-            row.recall, row.recall_lower = float(values.mean()), sure
-            if goal.min_recall is None or row.recall_lower >= goal.min_recall:
+            judged = attempt(index, self.judge, parameters)
+            row.recall, row.recall_lower, row.qps = judged.recall, judged.sure, judged.qps
+            if goal.min_recall is None or judged.sure >= goal.min_recall:
                 break
         row.parameters = parameters
-        row.qps = attempt(index, self.judge, parameters).qps
         single = latency(index, self.judge, parameters)
         row.mean_ms, row.p50_ms, row.p99_ms = single.mean, single.p50, single.p99
-        if goal.min_recall is not None and row.recall_lower is not None and row.recall_lower < goal.min_recall:
-            row.verdict = f"recall {row.recall:.4f}, for sure only {row.recall_lower:.4f}, not {goal.min_recall}"
+        if goal.min_recall is not None and judged.sure < goal.min_recall:
+            row.verdict = f"recall {row.recall:.4f}, for sure only {judged.sure:.4f}, not {goal.min_recall}"
         elif goal.max_latency_ms is not None and single.p99 > goal.max_latency_ms:
             row.verdict = f"a query takes {single.p99:.2f} ms (99th percentile), more than {goal.max_latency_ms}"
         else:

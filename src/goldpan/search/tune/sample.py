@@ -69,7 +69,8 @@ def split_questions(asked: Questions, seed: int) -> tuple[Questions, Questions]:
     """Deal queries out at random: one half chooses, the other judges."""
     order = np.random.default_rng(seed).permutation(len(asked.rows))
     first, second = order[: len(order) // 2], order[len(order) // 2 :]
-    return Questions(asked.rows[first], asked.truth[first]), Questions(asked.rows[second], asked.truth[second])
+    one, other = (Questions(asked.rows[half], asked.truth[half], asked.confidence) for half in (first, second))
+    return one, other
 
 
 def _taken(table: VectorReader, numbers: Ids) -> NDArray[Any]:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from goldpan.core.records import Floats, Ids
-from goldpan.metrics.recall import strict_recall
+from goldpan.core.records import Ids
+from goldpan.metrics.recall import lower_confidence_bound, strict_recall
 from goldpan.search.engines.protocol import Index
 
 REFINE = "k_factor_rf"
@@ -19,17 +19,18 @@ _REFINES = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 _STILL_TO_GAIN = 4  # gains shrink from rung to rung; where so many of the last would not do, climbing stops
 _SINGLES = 200
 _WARM = 20
-_LEAST_S, _LEAST_TIMES = 0.15, 3
+_LEAST_S, _LEAST_TIMES = 0.2, 4
 _FINER = 1.15
 
 Parameters = dict[str, float]
 
 
 class Questions(NamedTuple):
-    """Queries and their true neighbors, ``(m, dim)`` and ``(m, k)``."""
+    """Queries and their true neighbors, ``(m, dim)`` and ``(m, k)``, and how sure a recall on them is to be."""
 
     rows: NDArray[Any]
     truth: Ids
+    confidence: float
 
     @property
     def k(self) -> int:
@@ -38,11 +39,21 @@ class Questions(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What one setting did."""
+    """What one setting did.
+
+    Attributes:
+        parameters: the setting.
+        recall: mean over the queries.
+        sure: what the true mean exceeds with the confidence asked for.
+        qps: queries a second, at best.
+        cpu: seconds of the processors a query took, at best: what other work disturbs less, to compare settings by.
+    """
 
     parameters: Parameters
     recall: float
+    sure: float
     qps: float
+    cpu: float
 
     def as_dict(self) -> dict[str, float]:
         """Return it as one flat row."""
@@ -57,21 +68,19 @@ class Latency(NamedTuple):
     p99: float
 
 
-def recalls(index: Index, asked: Questions, parameters: Parameters) -> Floats:
-    """Return the recall of every query."""
-    return strict_recall(index.search(asked.rows, asked.k, **parameters).ids, asked.truth, asked.k)
-
-
 def attempt(index: Index, asked: Questions, parameters: Parameters) -> Trial:
-    """Answer all queries at once, several times where it is over fast; keep the fastest."""
-    best, spent, times = np.inf, 0.0, 0
-    while not times or (spent < _LEAST_S and times < _LEAST_TIMES):
-        started = time.perf_counter()
+    """Answer all queries at once, several times where it is over fast."""
+    walls: list[float] = []
+    processors: list[float] = []
+    while not walls or (sum(walls) < _LEAST_S and len(walls) < _LEAST_TIMES):
+        wall, processor = time.perf_counter(), time.process_time()
         found = index.search(asked.rows, asked.k, **parameters).ids
-        took = time.perf_counter() - started
-        best, spent, times = min(best, took), spent + took, times + 1
-    recall = float(strict_recall(found, asked.truth, asked.k).mean())
-    return Trial(parameters, recall, len(asked.rows) / best)
+        walls.append(time.perf_counter() - wall)
+        processors.append(time.process_time() - processor)
+    values = strict_recall(found, asked.truth, asked.k)
+    sure = 1.0 if index.traits.exact else lower_confidence_bound(values, asked.confidence)
+    n = len(asked.rows)
+    return Trial(parameters, float(values.mean()), sure, n / min(walls), min(processors) / n)
 
 
 def latency(index: Index, asked: Questions, parameters: Parameters, singles: int = _SINGLES) -> Latency:
@@ -87,7 +96,7 @@ def latency(index: Index, asked: Questions, parameters: Parameters, singles: int
 
 
 def fastest(index: Index, asked: Questions, target: float) -> tuple[Trial | None, list[Trial]]:
-    """Find the fastest setting whose mean recall reaches `target`.
+    """Find the cheapest setting whose recall reaches `target` for sure.
 
     Each parameter makes answers better as it grows. Where rows are compared again, the number of those is raised step
     by step for as long as that pays, and the other parameter climbs its ladder from where it last sufficed.
@@ -102,7 +111,7 @@ def fastest(index: Index, asked: Questions, target: float) -> tuple[Trial | None
         found, rung = _climb(index, asked, target, fixed, rung, tried)
         if found is None:
             continue
-        if best is not None and found.qps <= best.qps:
+        if best is not None and found.cpu >= best.cpu:
             break
         best = found
     return best, tried
@@ -139,13 +148,13 @@ def _climb(
         return trial
 
     first = at(values[start])
-    good, rung = _down(at, values, target, start, first) if first.recall >= target else _up(at, values, target, start)
+    good, rung = _down(at, values, target, start, first) if first.sure >= target else _up(at, values, target, start)
     if good is None:
         return None, start
     if rung > 0:
         middle = round((values[rung - 1] * values[rung]) ** 0.5)
         between = at(middle) if values[rung - 1] < middle < values[rung] else good
-        good = between if between.recall >= target else good
+        good = between if between.sure >= target else good
     return good, rung
 
 
@@ -154,7 +163,7 @@ def _down(
 ) -> tuple[Trial, int]:
     for rung in range(start - 1, -1, -1):
         lower = at(values[rung])
-        if lower.recall < target:
+        if lower.sure < target:
             return good, rung + 1
         good = lower
     return good, 0
@@ -164,9 +173,9 @@ def _up(at: Callable[[float], Trial], values: tuple[float, ...], target: float, 
     before: float | None = None
     for rung in range(start + 1, len(values)):
         higher = at(values[rung])
-        if higher.recall >= target:
+        if higher.sure >= target:
             return higher, rung
-        if before is not None and higher.recall + _STILL_TO_GAIN * (higher.recall - before) < target:
+        if before is not None and higher.sure + _STILL_TO_GAIN * (higher.sure - before) < target:
             break
-        before = higher.recall
+        before = higher.sure
     return None, start
