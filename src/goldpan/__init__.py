@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from goldpan.formats.convert import convert
     from goldpan.formats.vectors import open_vectors, write_vectors
     from goldpan.imaging.opening import open_image
+    from goldpan.search.engines.loading import load_index, open_index
     from goldpan.search.exact import exact_search
     from goldpan.stages.acquire.folder import STAGE as acquire_folder
     from goldpan.stages.acquire.openimages import STAGE as acquire_openimages
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from goldpan.stages.bench.run import STAGE as bench_make
     from goldpan.stages.embed.run import STAGE as embed
     from goldpan.stages.experiment.run import bench_run
+    from goldpan.stages.index.run import index_build
     from goldpan.stages.index.tuning import bench_tune
     from goldpan.stages.project.run import project
     from goldpan.stages.publish.run import publish
@@ -61,6 +63,9 @@ _FRONT_DOOR = {
     "convert": "formats.convert:convert",
     "embed": "stages.embed.run:STAGE",
     "exact_search": "search.exact:exact_search",
+    "index_build": "stages.index.run:index_build",
+    "load_index": "search.engines.loading:load_index",
+    "open_index": "search.engines.loading:open_index",
     "load_encoder": "encoders.loading:load_encoder",
     "open_image": "imaging.opening:open_image",
     "open_vectors": "formats.vectors:open_vectors",
@@ -92,8 +97,11 @@ __all__ = [
     "convert",
     "embed",
     "exact_search",
+    "index_build",
     "load_encoder",
+    "load_index",
     "open_image",
+    "open_index",
     "open_vectors",
     "project",
     "publish",

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from goldpan.core.records import Metric
 from goldpan.formats.protocol import VectorReader
 from goldpan.metrics.recall import tie_aware_recall
 from goldpan.search.engines.protocol import Index
 from goldpan.search.exact import exact_search
 
 _K = 10
+_MEMORY_BYTES = 256 << 20  # beside an index that may fill the memory
 
 
 def measure(index: Index, reader: VectorReader, count: int, seed: int, threads: int | None) -> dict[str, Any]:
@@ -33,7 +33,9 @@ def measure(index: Index, reader: VectorReader, count: int, seed: int, threads: 
         started = time.perf_counter()
         found.append(index.search(queries[i : i + 1], k).ids[0])
         seconds.append(time.perf_counter() - started)
-    truth = exact_search(reader, queries, k, Metric(index.metric), workers=threads).neighbors
+    truth = exact_search(
+        reader, queries, k, Metric(index.metric), workers=threads, memory_bytes=_MEMORY_BYTES
+    ).neighbors
     recall = tie_aware_recall(np.array(found), truth.ids, truth.scores, k)
     return {
         "queries": len(queries),

@@ -23,6 +23,7 @@ from goldpan.stages.index.config import IndexAddConfig, IndexBuildConfig, IndexR
 from goldpan.stages.index.folder import IndexFolder, read_record, write_index_folder
 from goldpan.stages.index.measure import measure
 from goldpan.stages.index.source import ROW, Source, Watched, read_names
+from goldpan.stages.stage import make_config
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,6 +53,15 @@ def build(config: IndexBuildConfig, progress: Progress | None = None) -> Report:
         about["measured"] = measure(index, reader, config.measure, config.seed, config.threads)
     record = write_index_folder(config.output, index, source.metadata(0), about)
     return _report(config.output, record, reader.n, started)
+
+
+def index_build(**fields: Any) -> Report:
+    """Build an index folder; the fields are those of `IndexBuildConfig`.
+
+    Example:
+        ``goldpan.index_build(vectors="base.fvecs", metric="l2", engine="faiss:IVF256,SQ8", output="index")``
+    """
+    return build(make_config(IndexBuildConfig, fields))
 
 
 def add(config: IndexAddConfig, progress: Progress | None = None) -> Report:
