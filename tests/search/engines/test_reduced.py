@@ -40,6 +40,7 @@ def test_all_directions_kept_whole_are_exact_search() -> None:
         ("reduced:HNSW16_SQ8@dims=32,efConstruction=60", {"efSearch": 64, "k_factor_rf": 4}),
         ("reduced:IVF16,SQ8@dims=40,keep=none,weigh=1", {"nprobe": 16}),
         ("reduced:IVF16,PQ16x4@dims=32,keep=i8,weigh=1", {"nprobe": 8, "k_factor_rf": 4}),
+        ("reduced:IVF16,PQ20x8np@dims=60,keep=none,weigh=1", {"nprobe": 16}),
     ],
 )
 def test_what_was_saved_answers_the_same_and_takes_more_rows(
@@ -69,6 +70,21 @@ def test_what_was_saved_answers_the_same_and_takes_more_rows(
 def test_options_out_of_range_are_refused(spec: str, metric: str, match: str) -> None:
     with pytest.raises(InputError, match=match):
         open_index(spec, dim=64, metric=metric)
+
+
+def test_lists_of_stretched_rows_lose_no_recall() -> None:
+    plain = recall("reduced:IVF16,PQ16x4np@dims=48,keep=none", "ip", nprobe=4)
+    stretched = recall("reduced:IVF16,PQ16x4np@dims=48,keep=none,weigh=1", "ip", nprobe=4)
+    assert stretched > plain + 0.02
+
+
+def test_rows_of_codes_can_be_removed() -> None:
+    index = open_index("reduced:IVF16,PQ16x4np@dims=48,keep=none,weigh=1", dim=64, metric="ip", threads=1)
+    index.build(SET.base, np.arange(3000) + 7000)
+    first = index.search(SET.queries, 1, nprobe=16).ids[:, 0]
+    index.remove(np.unique(first))
+    assert not np.isin(index.search(SET.queries, 10, nprobe=16).ids, first).any()
+    assert index.n == 3000 - len(np.unique(first))
 
 
 def test_directions_are_dealt_out_evenly() -> None:
