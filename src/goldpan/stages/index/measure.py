@@ -33,9 +33,8 @@ def measure(index: Index, reader: VectorReader, count: int, seed: int, threads: 
         started = time.perf_counter()
         found.append(index.search(queries[i : i + 1], k).ids[0])
         seconds.append(time.perf_counter() - started)
-    truth = exact_search(
-        reader, queries, k, Metric(index.metric), workers=threads, memory_bytes=_MEMORY_BYTES
-    ).neighbors
+    exact = exact_search(reader, queries, k, index.metric, workers=threads, memory_bytes=_MEMORY_BYTES)
+    truth = exact.neighbors
     recall = tie_aware_recall(np.array(found), truth.ids, truth.scores, k)
     return {
         "queries": len(queries),
