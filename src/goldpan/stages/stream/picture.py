@@ -38,17 +38,21 @@ def draw_stream(path: Path, record: dict[str, Any]) -> None:
         draw(panels[0, 0], "recall, ties count (dotted: a consolidation)", lambda row: row.get("recall"), named=True)
         draw.stream(panels[0, 1])
         draw(panels[1, 0], "queries a second, all at once", _of("search", "per_second"), log=True)
-        draw(panels[1, 1], "memory added by the engine, MiB", lambda row: row.get("added_mb"), marked=False)
+        wide = _spread(record["engines"], "added_mb") > _SHORT / 4
+        draw(panels[1, 1], "memory added by the engine, MiB", lambda row: row.get("added_mb"), log=wide, marked=False)
         draw(panels[2, 0], "one query alone, p99 in ms", _of("search", "p99_ms"), log=True)
         draw(panels[2, 1], "one query amid updates, p99 in ms", lambda row: row.get("during_p99_ms"), log=True)
         draw(panels[3, 0], "inserts a second (dashed: replaces)", _of("insert", "per_second"), log=True)
         draw(panels[3, 0], None, _of("replace", "per_second"), style="--")
         draw(panels[3, 1], "deletes a second", _of("delete", "per_second"), log=True)
-        panels[1, 1].set_ylim(bottom=0)
+        if not wide:
+            panels[1, 1].set_ylim(bottom=0)
         for axes in panels[3]:
             axes.set_xlabel("step of the runbook")
         handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper left", ncols=4, frameon=False)
+        legend = figure.legend(handles, labels, loc="outside upper left", ncols=4, frameon=False)
+        for text in legend.get_texts():
+            text.set_parse_math(False)  # a dollar in a name is a dollar
         with replace_file(path) as temporary:
             figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})
 
@@ -110,6 +114,13 @@ class _Drawer:
         right.plot([row["step"] for row in searches], drift, marker=".", lw=1.3, color=_QUIET)
         right.set_ylim(bottom=0)
         right.spines["right"].set_visible(True)
+
+
+def _spread(engines: list[dict[str, Any]], name: str) -> float:
+    """Return how many times the engines' highest values differ; 1 where none is known."""
+    highest = [max((row.get(name) or 0.0 for row in entry["rows"]), default=0.0) for entry in engines]
+    known = [value for value in highest if value > 0]
+    return max(known) / min(known) if known else 1.0
 
 
 def _plain_numbers(axes: Any) -> None:
