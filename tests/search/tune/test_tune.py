@@ -94,6 +94,13 @@ def test_without_a_recall_the_most_thorough_within_the_latency_is_taken() -> Non
         )
 
 
+def test_no_candidate_is_begun_once_the_time_is_up() -> None:
+    goal = Goal(min_recall=0.8, seconds=1e-3)
+    tuned = tune_index(SET.base, queries=SET.queries, goal=goal, specs=SPECS, threads=1)
+    assert [row.verdict for row in tuned.measurements if row.spec == SPECS[1]] == ["no time was left to try it"]
+    assert tuned.spec == SPECS[0]
+
+
 @pytest.mark.parametrize(
     "spec",
     [

@@ -162,6 +162,9 @@ class _Tuning:
             asked = self._questions(as_reader(rows, "sample"), asked.rows[:_PROBE_QUERIES])
         found = []
         for line in lines:
+            if found and self.goal.seconds is not None and self._spent() > self.goal.seconds / 2:
+                self.measured.append(Measured(line.spec, bytes=line.bytes, verdict="no time was left to try it"))
+                continue
             promise = self._promise(line, rows, asked)
             if promise is not None:
                 found.append((promise[0], line, promise[1]))
@@ -205,12 +208,15 @@ class _Tuning:
         row.verdict = "promising"
         return shown.qps * larger**-line.growth * (1.0 if trial else 1e-3), row.build_s * larger**_BUILD_GROWTH
 
+    def _spent(self) -> float:
+        return time.perf_counter() - self.began
+
     def _opened(self, spec: str) -> Index:
         return open_index(spec, dim=self.table.dim, metric=self.metric, threads=self.threads, seed=self.seed)
 
     def _enough(self, best: Measured, promise: float, build_s: float, built: int) -> bool:
         """Tell whether to stop with what there is."""
-        late = self.goal.seconds is not None and time.perf_counter() - self.began + build_s > self.goal.seconds
+        late = self.goal.seconds is not None and self._spent() + build_s > self.goal.seconds
         return late or built >= _MOST_FULL or promise * self.speed_error < _GAIN * (best.qps or 0.0)
 
     def _full(self, line: Planned) -> tuple[Measured, Index]:
@@ -297,8 +303,7 @@ class _Tuning:
                 index.build(self.table)
         _use_by_default(index, row.parameters)
         row.bytes, row.rows = index.memory_bytes(), index.n
-        seconds = time.perf_counter() - self.began
-        return Tuned(index, row.spec, row.parameters, row, self.measured, seconds)
+        return Tuned(index, row.spec, row.parameters, row, self.measured, self._spent())
 
     def _nearest(self) -> str:
         """Say that nothing fits, and which candidate comes nearest."""
