@@ -19,10 +19,11 @@ from goldpan.search.exact import exact_search
 from goldpan.search.readers import VectorReader, VectorSource, as_reader
 from goldpan.search.tune.candidates import Planned, plan
 from goldpan.search.tune.goal import Goal, NothingFits
+from goldpan.search.tune.judging import choose_settings, middle, note
 from goldpan.search.tune.measured import Measured
 from goldpan.search.tune.memory import expected_bytes
 from goldpan.search.tune.sample import Sides, held_out, some_rows, split_questions
-from goldpan.search.tune.settings import Questions, Trial, above, attempt, fastest, latency, rungs
+from goldpan.search.tune.settings import Questions, fastest
 
 _GAIN = 1.1  # another candidate is built in full if it promises so much more
 _MOST_FULL = 3
@@ -135,7 +136,7 @@ class _Tuning:
             row, index = self._full(line)
             if row.qps and promise > 0:
                 self.speed_error = row.qps / promise
-            if row.verdict == "kept" and (best is None or _better(row, best[0])):
+            if row.verdict == "kept" and (best is None or self._better(row, best[0])):
                 best = row, index
             del index
         if best is None:
@@ -194,13 +195,13 @@ class _Tuning:
         try:
             index.build(rows)
             row.build_s = time.perf_counter() - started
-            trial, tried = fastest(index, asked, target) if target is not None else _middle(index, asked)
+            trial, tried = fastest(index, asked, target) if target is not None else middle(index, asked)
         except InputError as error:  # an engine that cannot work on such rows
             row.verdict = str(error)
             return None
         row.tried = [one.as_dict() for one in tried]
         shown = trial or max(tried, key=lambda one: one.recall)
-        _note(row, shown)
+        note(row, shown)
         if trial is None and target is not None and shown.recall < target - _CHANCE:
             row.verdict = f"reaches a recall of {shown.recall:.3f} on a sample"
             return None
@@ -216,8 +217,16 @@ class _Tuning:
 
     def _enough(self, best: Measured, promise: float, build_s: float, built: int) -> bool:
         """Tell whether to stop with what there is."""
+        if self.goal.min_recall is None and (best.recall or 0.0) < 1:
+            promise = float("inf")  # the most thorough is wanted, whatever its speed
         late = self.goal.seconds is not None and self._spent() + build_s > self.goal.seconds
         return late or built >= _MOST_FULL or promise * self.speed_error < _GAIN * (best.qps or 0.0)
+
+    def _better(self, row: Measured, than: Measured) -> bool:
+        """Compare two that do what was asked: the faster; where only a latency was asked, the more thorough."""
+        if self.goal.min_recall is None:
+            return (row.recall or 0.0) > (than.recall or 0.0)
+        return (row.qps or 0.0) > (than.qps or 0.0)
 
     def _full(self, line: Planned) -> tuple[Measured, Index]:
         """Build a candidate on all rows, find its settings and judge them."""
@@ -233,64 +242,9 @@ class _Tuning:
         if limit is not None and row.bytes > limit:
             row.verdict = f"takes {_mb(row.bytes)}, more than {_mb(limit)}"
         else:
-            self._set(index, row)
+            choose_settings(index, row, self.goal, self.explore, self.judge)
         self.progress.finish()
         return row, index
-
-    def _set(self, index: Index, row: Measured) -> None:
-        goal = self.goal
-        if goal.min_recall is None:
-            trial = self._most_thorough(index, row)
-        else:
-            trial, tried = fastest(index, self.explore, goal.min_recall)
-            row.tried = [one.as_dict() for one in tried]
-            if trial is None:
-                _note(row, max(tried, key=lambda one: one.recall))
-                best = max(tried, key=lambda one: one.sure)
-                row.verdict = (
-                    f"reaches a recall of {best.recall:.4f}, for sure only {best.sure:.4f}, not {goal.min_recall}"
-                )
-                return
-        if trial is not None:
-            self._judged(index, row, trial)
-
-    def _judged(self, index: Index, row: Measured, trial: Trial) -> None:
-        """Step up until the queries that had no say confirm the recall; measure speed there."""
-        goal, parameters = self.goal, trial.parameters
-        for parameters in [trial.parameters, *above(index, trial.parameters)]:
-            judged = attempt(index, self.judge, parameters)
-            row.recall, row.recall_lower, row.qps = judged.recall, judged.sure, judged.qps
-            if goal.min_recall is None or judged.sure >= goal.min_recall:
-                break
-        row.parameters = parameters
-        single = latency(index, self.judge, parameters)
-        row.mean_ms, row.p50_ms, row.p99_ms = single.mean, single.p50, single.p99
-        if goal.min_recall is not None and judged.sure < goal.min_recall:
-            row.verdict = f"recall {row.recall:.4f}, for sure only {judged.sure:.4f}, not {goal.min_recall}"
-        elif goal.max_latency_ms is not None and single.p99 > goal.max_latency_ms:
-            row.verdict = f"a query takes {single.p99:.2f} ms (99th percentile), more than {goal.max_latency_ms}"
-        else:
-            row.verdict = "kept"
-
-    def _most_thorough(self, index: Index, row: Measured) -> Trial | None:
-        """Return the setting of most recall within the latency."""
-        name, values = rungs(index)
-        limit, best = self.goal.max_latency_ms, None
-        for value in values:
-            parameters = {name: float(value)} if name else {}
-            if "k_factor_rf" in index.traits.ladder:
-                parameters["k_factor_rf"] = 4.0
-            single = latency(index, self.explore, parameters, singles=100)
-            if limit is not None and single.p99 > limit:
-                row.verdict = f"a query takes {single.p99:.2f} ms (99th percentile), more than {limit}"
-                row.p50_ms, row.p99_ms, row.parameters = single.p50, single.p99, parameters
-                break
-            trial = attempt(index, self.explore, parameters)
-            row.tried.append(trial.as_dict())
-            if best is not None and trial.recall <= best.recall:
-                break
-            best = trial
-        return best
 
     def _finished(self, row: Measured, index: Index) -> Tuned:
         """Add the rows that were held out; where the index takes none, build it again with them."""
@@ -326,22 +280,6 @@ def _use_by_default(index: Index, parameters: dict[str, float]) -> None:
     index.spec = str(EngineSpec(spec.kind, spec.name, spec.options | settings))
     if isinstance(index, Adapter):
         index.options.update(settings)
-
-
-def _better(row: Measured, than: Measured) -> bool:
-    """Compare two that do what was asked: the faster; where only a latency was asked, see `_Tuning._set`."""
-    return (row.qps or 0.0) > (than.qps or 0.0)
-
-
-def _middle(index: Index, asked: Questions) -> tuple[Trial, list[Trial]]:
-    """Try one setting in the middle of the ladder, where no recall was asked for."""
-    name, values = rungs(index)
-    trial = attempt(index, asked, {name: float(values[len(values) // 2])} if name else {})
-    return trial, [trial]
-
-
-def _note(row: Measured, trial: Trial) -> None:
-    row.parameters, row.recall, row.qps = trial.parameters, trial.recall, trial.qps
 
 
 def _mb(size: int) -> str:
