@@ -161,7 +161,7 @@ class _Tuning:
         asked = self.explore
         if rows is not None:
             asked = self._questions(as_reader(rows, "sample"), asked.rows[:_PROBE_QUERIES])
-        found = []
+        found: list[tuple[float, Planned, float]] = []
         for line in lines:
             if found and self.goal.seconds is not None and self._spent() > self.goal.seconds / 2:
                 self.measured.append(Measured(line.spec, bytes=line.bytes, verdict="no time was left to try it"))
