@@ -13,6 +13,7 @@ from goldpan.search.tune.memory import expected_bytes
 _FEWEST_DIMS = 48  # below, there is little to leave out
 _TIGHT = 1.2
 _STEP, _DIMS_A_CODE = 8, 3
+_FEWEST_SHARE = 8  # with fewer of the dimensions no answer is near
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ CANDIDATES = (
     Candidate("faiss:HNSW32_SQ8@efConstruction=200", 0.4),
     Candidate("usearch@dtype=bf16,connectivity=16,expansion_add=200", 0.4),
     Candidate("hnswlib@M=16,ef_construction=200", 0.4),
+    Candidate("reduced:HNSW32_SQ8@dims={third},efConstruction=100,keep=i8", 0.4, "tight"),
+    Candidate("reduced:HNSW16_SQ8@dims={dims},efConstruction=100,keep=none", 0.4, "tight"),
     Candidate("reduced:IVF{lists},SQ8@dims={dims},keep=none", 0.6, "tight"),
     Candidate("reduced:IVF{lists},SQ6@dims={dims},keep=none", 0.6, "tight"),
     Candidate("reduced:IVF{lists},SQ4@dims={dims},keep=none,weigh=1", 0.6, "tight"),
@@ -90,7 +93,7 @@ def _filled(template: str, n: int, dim: int, goal: Goal) -> str | None:
     if "{dims}" not in template or goal.max_memory is None:
         return template.format(**fixed)
     step = _DIMS_A_CODE if "{codes}" in template else _STEP
-    for dims in range(dim // step * step, 0, -step):
+    for dims in range(dim // step * step, dim // _FEWEST_SHARE - 1, -step):
         spec = template.format(**fixed, dims=dims, codes=dims // _DIMS_A_CODE)
         if expected_bytes(spec, n, dim) <= goal.max_memory:
             return spec
