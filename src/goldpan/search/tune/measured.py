@@ -45,3 +45,24 @@ class Measured:
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
         return asdict(self)
+
+
+def nearest(rows: list[Measured]) -> str:
+    """Say that nothing fits, and which candidate comes nearest."""
+    full = [row for row in rows if row.stage == "full"]
+    seen = [row for row in rows if row.recall is not None]
+    if full:
+        row, ask = (
+            max(full, key=lambda one: (one.recall_lower or one.recall or 0.0, -one.bytes)),
+            "Ask for less, or allow",
+        )
+    elif seen:
+        row, ask = max(seen, key=lambda one: one.recall or 0.0), "Ask for less, or allow"
+    else:
+        row, ask = min(rows, key=lambda one: one.bytes or float("inf")), "Allow"
+    return f"No index keeps the budget. Nearest is {row.spec}: {row.verdict}. {ask} more."
+
+
+def megabytes(size: int) -> str:
+    """Return a size as people read it."""
+    return f"{size / 1e6:,.1f} MB"

@@ -20,7 +20,7 @@ from goldpan.search.readers import VectorReader, VectorSource, as_reader
 from goldpan.search.tune.candidates import Planned, plan
 from goldpan.search.tune.goal import Goal, NothingFits
 from goldpan.search.tune.judging import choose_settings, middle, note
-from goldpan.search.tune.measured import Measured
+from goldpan.search.tune.measured import Measured, megabytes, nearest
 from goldpan.search.tune.memory import expected_bytes
 from goldpan.search.tune.sample import Sides, held_out, some_rows, split_questions
 from goldpan.search.tune.settings import Questions, fastest
@@ -140,7 +140,7 @@ class _Tuning:
                 best = row, index
             del index
         if best is None:
-            raise NothingFits(self._nearest(), self.measured)
+            raise NothingFits(nearest(self.measured), self.measured)
         return self._finished(*best)
 
     def _questions(self, base: VectorReader, queries: NDArray[Any], ids: Ids | None = None) -> Questions:
@@ -179,7 +179,7 @@ class _Tuning:
         self.measured.append(row)
         limit = self.goal.max_memory
         if limit is not None and line.bytes > 1.05 * limit:
-            row.verdict = f"would take {_mb(line.bytes)}, more than {_mb(limit)}"
+            row.verdict = f"would take {megabytes(line.bytes)}, more than {megabytes(limit)}"
             return None
         try:
             index = self._opened(line.probe)
@@ -240,7 +240,7 @@ class _Tuning:
         row.bytes = int(index.memory_bytes() * self.table.n / index.n)
         limit = self.goal.max_memory
         if limit is not None and row.bytes > limit:
-            row.verdict = f"takes {_mb(row.bytes)}, more than {_mb(limit)}"
+            row.verdict = f"takes {megabytes(row.bytes)}, more than {megabytes(limit)}"
         else:
             choose_settings(index, row, self.goal, self.explore, self.judge)
         self.progress.finish()
@@ -259,19 +259,6 @@ class _Tuning:
         row.bytes, row.rows = index.memory_bytes(), index.n
         return Tuned(index, row.spec, row.parameters, row, self.measured, self._spent())
 
-    def _nearest(self) -> str:
-        """Say that nothing fits, and which candidate comes nearest."""
-        full = [row for row in self.measured if row.stage == "full"]
-        if full:
-            row = max(full, key=lambda one: (one.recall_lower or one.recall or 0.0, -one.bytes))
-            return f"No index keeps the budget. Nearest is {row.spec}: {row.verdict}. Ask for less, or allow more."
-        seen = [row for row in self.measured if row.recall is not None]
-        if seen:
-            row = max(seen, key=lambda one: one.recall or 0.0)
-            return f"No index keeps the budget. Nearest is {row.spec}: it {row.verdict}. Ask for less, or allow more."
-        row = min(self.measured, key=lambda one: one.bytes or float("inf"))
-        return f"No index keeps the budget. Nearest is {row.spec}: it {row.verdict}. Allow more memory."
-
 
 def _use_by_default(index: Index, parameters: dict[str, float]) -> None:
     """Make the search parameters part of the spec, so that they are the defaults, here and after loading."""
@@ -280,7 +267,3 @@ def _use_by_default(index: Index, parameters: dict[str, float]) -> None:
     index.spec = str(EngineSpec(spec.kind, spec.name, spec.options | settings))
     if isinstance(index, Adapter):
         index.options.update(settings)
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
