@@ -3,5 +3,5 @@
 
 namespace goldpan {
 extern const Level level_avx2;
-constexpr Level level_avx2 = make_level("avx2");
+constexpr Level level_avx2 = make_level("avx2", false);
 }  // namespace goldpan

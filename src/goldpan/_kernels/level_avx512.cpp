@@ -3,5 +3,5 @@
 
 namespace goldpan {
 extern const Level level_avx512;
-constexpr Level level_avx512 = make_level("avx512");
+constexpr Level level_avx512 = make_level("avx512", false);
 }  // namespace goldpan

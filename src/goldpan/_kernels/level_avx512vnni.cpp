@@ -3,5 +3,5 @@
 
 namespace goldpan {
 extern const Level level_avx512vnni;
-constexpr Level level_avx512vnni = make_level("avx512vnni");
+constexpr Level level_avx512vnni = make_level("avx512vnni", true);
 }  // namespace goldpan

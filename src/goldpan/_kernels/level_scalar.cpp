@@ -3,5 +3,5 @@
 
 namespace goldpan {
 extern const Level level_scalar;
-constexpr Level level_scalar = make_level("scalar");
+constexpr Level level_scalar = make_level("scalar", false);
 }  // namespace goldpan

@@ -4,18 +4,23 @@
 #pragma once
 #include "bits.h"
 #include "codes.h"
+#include "narrow.h"
 #include "sums.h"
 #include "tile.h"
 
 namespace goldpan {
 namespace {
 
-constexpr Level make_level(const char* name) {
+constexpr Level make_level(const char* name, bool narrow_first) {
     return {name,
-            kGroup,
-            tile,
+            {kWidePanel, kGroup, tile},
+            {kNarrowPanel, kNarrowGroup, narrow_tile},
+            narrow_first,
             pack<float>,
             pack<double>,
+            pack_narrow,
+            quick_sum<false>,
+            quick_sum<true>,
             compensated<double, float, false>,
             compensated<double, double, false>,
             [](const float* x, size_t d) { return compensated<float, float, false>(x, x, d); },

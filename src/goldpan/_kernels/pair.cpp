@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "search.h"
 
@@ -38,6 +39,7 @@ Scorer::Scorer(const Level& level, Metric metric, const Rows& base, const Rows& 
       square_{}, query_(d), row_(d) {}
 
 void Scorer::ask(size_t query) {
+    asked_ = query;
     if (queries_.doubles) std::copy_n(queries_.doubles + query * d_, d_, query_.begin());
     else std::copy_n(queries_.floats + query * d_, d_, query_.begin());
     if (metric_ == Metric::cosine) square_ = level_.dot_double(query_.data(), query_.data(), d_);
@@ -59,6 +61,36 @@ double Scorer::key(size_t row) {
     if (metric_ == Metric::distance) return -level_.distance_double(q, x, d_).hi;
     const Double2 dot = level_.dot_double(q, x, d_);
     return metric_ == Metric::ip ? dot.hi : cosine(dot, square_, level_.dot_double(x, x, d_));
+}
+
+Interval Scorer::quick_key(size_t row, double length, double row_length) const {
+    constexpr Interval kUnknown = {-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
+    const float* q = queries_.floats + asked_ * d_;
+    const float* x = base_.floats + row * d_;
+    const double error = quick_error(d_), underflow = static_cast<double>(d_) * 0x1p-140;
+    if (metric_ == Metric::distance) {
+        const double distance = level_.quick_distance(q, x, d_);
+        if (!(distance < 0x1p126)) return kUnknown;
+        const double away = distance * error * (1 + 2 * error) + underflow;
+        return {-distance - away, -distance + away};
+    }
+    const double dot = level_.quick_dot(q, x, d_);
+    if (!(std::fabs(dot) < 0x1p126)) return kUnknown;
+    if (metric_ == Metric::ip) {
+        const double away = error * length * row_length + underflow;
+        return {dot - away, dot + away};
+    }
+    const double square = level_.quick_dot(x, x, d_);
+    if (!(square > 1e-20 && square < 1e30 && square_.hi > 1e-20 && square_.hi < 1e30)) return kUnknown;
+    const double similarity = dot / std::sqrt(square * square_.hi), away = 2.5 * error + static_cast<double>(d_) * 1e-20;
+    return {similarity - away, similarity + away};
+}
+
+void Scorer::prefetch(size_t row) const {
+    const char* from = base_.floats ? reinterpret_cast<const char*>(base_.floats + row * d_)
+                                    : reinterpret_cast<const char*>(base_.doubles + row * d_);
+    const size_t bytes = d_ * (base_.floats ? sizeof(float) : sizeof(double));
+    for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(from + at, 0, 1);
 }
 
 void merge(std::vector<Scored>& scored, double* keys, int64_t* ids, size_t k) {

@@ -30,8 +30,10 @@ inline double product_error(double a, double b, double product) {
 #endif
 }
 
-inline Four product_error(Four a, Four b, Four product) {
-#if defined(__FMA__)
+inline Lanes product_error(Lanes a, Lanes b, Lanes product) {
+#if defined(__AVX512F__)
+    return Lanes(_mm512_fmsub_pd(__m512d(a), __m512d(b), __m512d(product)));
+#elif defined(__FMA__)
     return Four(_mm256_fmsub_pd(__m256d(a), __m256d(b), __m256d(product)));
 #else
     return dekker_error(a, b, product);
@@ -60,18 +62,18 @@ inline void add_square(V q, V x, V& total, V& error) {
 template <typename Q, typename T, bool kDistance>
 Double2 compensated(const Q* q, const T* x, size_t d) {
     constexpr bool kExact = sizeof(T) == sizeof(float);
-    Four total[2] = {}, error[2] = {};
+    Lanes total[8 / kLanes] = {}, error[8 / kLanes] = {};
     size_t i = 0;
     for (; i + 8 <= d; i += 8)
-        for (int half = 0; half < 2; ++half) {
-            const Four a = load4(q + i + 4 * half), b = load4(x + i + 4 * half);
-            if (kDistance) add_square(a, b, total[half], error[half]);
-            else add_product<kExact>(a, b, total[half], error[half]);
+        for (int part = 0; part < 8 / kLanes; ++part) {
+            const Lanes a = load_lanes(q + i + kLanes * part), b = load_lanes(x + i + kLanes * part);
+            if (kDistance) add_square(a, b, total[part], error[part]);
+            else add_product<kExact>(a, b, total[part], error[part]);
         }
     double totals[8], errors[8];
     for (int lane = 0; lane < 8; ++lane) {
-        totals[lane] = total[lane / 4][lane % 4];
-        errors[lane] = error[lane / 4][lane % 4];
+        totals[lane] = total[lane / kLanes][lane % kLanes];
+        errors[lane] = error[lane / kLanes][lane % kLanes];
     }
     for (int lane = 0; i + lane < d; ++lane) {
         const double a = static_cast<double>(q[i + lane]), b = static_cast<double>(x[i + lane]);

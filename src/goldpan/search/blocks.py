@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from goldpan.search.bounds import PANEL
 from goldpan.search.readers import ArrayReader, VectorReader
 
-_FEWEST_BASE_ROWS = 16 * PANEL
+_FEWEST_BASE_ROWS = 8 * PANEL
 _LARGEST = 1 << 26
 
 

@@ -13,9 +13,11 @@ the residuals. By Cauchy and Schwarz
 
     |q'·y - a·b·(Q·Y)| <= |q' - aQ|·|y| + |aQ|·|y - bY|
 
-and Q·Y is exact for integers; for float32 codes the rounding of any summation order, gamma_d·|Q||Y|
-(Higham, Accuracy and Stability of Numerical Algorithms, 3.1), is counted in the residual of Y. A row whose
-upper bound does not exceed a threshold that k rows are known to reach cannot be in the answer.
+and Q·Y is exact for integers. Narrow codes, a byte a dimension, are taken of rotated rows, which leaves dot
+products as they are; the rounding of the float32 rotation is counted in the residuals. For float32 codes the
+rounding of any summation order, gamma_d·|Q||Y| (Higham, Accuracy and Stability of Numerical Algorithms, 3.1), is
+counted in the residual of Y. A row whose upper bound does not exceed a threshold that k rows are known to reach
+cannot be in the answer.
 
 Float32 of the bound itself. In units u (of the base block, a power of two) and a (of the query) a kernel computes
 
@@ -38,7 +40,7 @@ from numpy.typing import NDArray
 from goldpan.core.records import Floats, Ids, Metric
 
 Float32s = NDArray[np.float32]
-PANEL = 16  # rows of codes that lie together; fields are padded to whole panels
+PANEL = 32  # base rows are padded to a multiple of this many
 MAX_DIM = 1 << 20
 MAX_MAGNITUDE = 2.0**240  # so that |x|²|q|² is a float64
 MIN_MAGNITUDE = 2.0**-240  # under cosine: below it, but for zeros, squares lose digits
@@ -53,6 +55,26 @@ _LARGEST_WEIGHT = 1e37  # beyond these a query is scored against every row inste
 _LARGEST_SLOPE = 1e150
 
 
+class Rotation(NamedTuple):
+    """An orthogonal map of d dimensions: reorder, flip signs, then Hadamard's matrix over the first, and over the last,
+    2^m of them (2^m the largest power of two up to d). No dimension stands out of the rows it has turned.
+
+    Attributes:
+        order: ``(d,)`` int32, a permutation.
+        sign: ``(d,)`` float32, 1 or -1.
+    """  # noqa: D205
+
+    order: NDArray[np.int32]
+    sign: Float32s
+
+    @classmethod
+    def of(cls, dim: int) -> Rotation:
+        """Return the same one for all rows of that dimension."""
+        generator = np.random.default_rng(dim)
+        sign = generator.choice(np.array([-1, 1], np.float32), dim)
+        return cls(generator.permutation(dim).astype(np.int32), sign)
+
+
 class Packing(NamedTuple):
     """What is done to rows before they are encoded.
 
@@ -61,12 +83,14 @@ class Packing(NamedTuple):
         unit: rows are scaled to unit length first.
         whole: rows and mean hold whole numbers only.
         panels: codes are laid out for a base, not for queries.
+        rotation: turns the rows for narrow codes, a byte a dimension; wide codes where None.
     """
 
     mean: Floats
     unit: bool
     whole: bool
     panels: bool
+    rotation: Rotation | None = None
 
 
 class Packed(NamedTuple):
@@ -136,9 +160,8 @@ class QueryBlock:
     length: Floats
     shift: Floats
 
-    def part(self, start: int, stop: int) -> QueryBlock:
-        """Return a view of the queries `start` to `stop`."""
-        span = slice(start, stop)
+    def part(self, span: slice | Ids) -> QueryBlock:
+        """Return those queries."""
         return QueryBlock(
             self.rows[span],
             self.codes[span],
@@ -175,6 +198,22 @@ class Coefficients(NamedTuple):
         """Return those of some queries."""
         weight, slope, shift, relative, slack = self
         return Coefficients(weight[queries], slope[queries], shift[queries], relative[queries], slack[queries])
+
+
+class SecondLook(NamedTuple):
+    """What the second look at the candidates of narrow codes needs: sums in float32, wrong by little.
+
+    Attributes:
+        length: ``(n_queries,)`` float64 |q|, rounded up.
+        mean_norm: of the mean taken off the base rows, rounded up.
+    """
+
+    length: Floats
+    mean_norm: float
+
+    def part(self, queries: slice) -> SecondLook:
+        """Return that of some queries."""
+        return self._replace(length=self.length[queries])
 
 
 def base_block(rows: NDArray[Any], first_id: int, packed: Packed, metric: Metric) -> BaseBlock:
@@ -264,6 +303,11 @@ def coefficients(queries: QueryBlock, block: BaseBlock, metric: Metric, mean: Fl
         relative=np.where(in_range, _ROUND * slope, 0.0),
         slack=np.where(in_range, slack + _ROUND * np.abs(shift), np.inf),
     )
+
+
+def second_look(queries: QueryBlock, mean: Floats) -> SecondLook:
+    """Return what a second look at candidates needs; see `SecondLook`."""
+    return SecondLook(queries.length * (1 + _OUT), float(np.linalg.norm(mean)) * (1 + _OUT))
 
 
 def d_slack(dim: int) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,12 +39,28 @@ class ExactResult:
         next_scores: ``(n_queries,)`` score of the first row left out, nan where k is the whole base.
         survivors: ``(n_queries,)`` how many rows the filter could not rule out and were scored in float64.
         kernels: name of the kernels that did the work.
+        fallbacks: ``(n_queries,)`` for which the first, coarse filter left so much that a finer one was used.
     """
 
     neighbors: Neighbors
     next_scores: Floats
     survivors: Ids
     kernels: str
+    fallbacks: NDArray[np.bool_]
+
+    @property
+    def ids(self) -> Ids:
+        """The ids of `neighbors`."""
+        return self.neighbors.ids
+
+    @property
+    def scores(self) -> Floats:
+        """The scores of `neighbors`."""
+        return self.neighbors.scores
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        """Unpack as `neighbors` does: ``ids, scores = exact_search(...)``."""
+        return iter(self.neighbors)
 
     @property
     def gaps(self) -> Floats:
@@ -87,7 +104,7 @@ def exact_search(  # noqa: PLR0913  three are positional, the rest has defaults
 
     Example:
         >>> import numpy as np
-        >>> exact_search(np.eye(3, dtype=np.float32), np.ones((1, 3), np.float32), k=2).neighbors.ids
+        >>> exact_search(np.eye(3, dtype=np.float32), np.ones((1, 3), np.float32), k=2).ids
         array([[0, 1]])
     """
     found_metric = parse_metric(metric)
@@ -96,7 +113,8 @@ def exact_search(  # noqa: PLR0913  three are positional, the rest has defaults
     asked = _asked(queries, only)
     loops = load_kernels(kernels)
     length = min(k + 1, base.n)
-    plan = plan_blocks(base, queries, length, memory_bytes, np.dtype(loops.code_dtype).itemsize)
+    code_bytes = np.dtype(loops.code_dtype).itemsize + (loops.narrow is not None)
+    plan = plan_blocks(base, queries, length, memory_bytes, code_bytes)
     work = base.n * len(asked) * base.dim
     progress = progress or Silent()
     progress.start("exact search", base.n * -(-len(asked) // plan.query_rows))
@@ -106,11 +124,11 @@ def exact_search(  # noqa: PLR0913  three are positional, the rest has defaults
         job = Job(base, plan.base_rows, found_metric, loops, spread, workers, progress)
         for part in read_blocks(queries, plan.query_rows, asked):
             first = part.start - asked.start
-            pass_over(job, part, top.part(first, first + len(part.rows)))
+            pass_over(job, part, top.part(slice(first, first + len(part.rows))))
     progress.finish()
     scores = _scores(top.keys, found_metric)
     following = scores[:, k] if length > k else np.full(len(asked), np.nan)
-    return ExactResult(Neighbors(top.ids[:, :k], scores[:, :k]), following, top.survivors, loops.name)
+    return ExactResult(Neighbors(top.ids[:, :k], scores[:, :k]), following, top.survivors, loops.name, top.fallbacks)
 
 
 @contextmanager

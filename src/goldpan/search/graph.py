@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def knn_graph(
     if with_self:
         own = _own_scores(reader, rows, found_metric)
         neighbors = Neighbors(*(np.hstack(pair) for pair in ((rows[:, None], neighbors.ids), (own, neighbors.scores))))
-    return ExactResult(neighbors, following, found.survivors, found.kernels)
+    return replace(found, neighbors=neighbors, next_scores=following)
 
 
 def _without_self(found: ExactResult, rows: Ids) -> tuple[Neighbors, Floats]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from goldpan.core.errors import InputError, UnknownName
 from goldpan.core.records import Metric
-from goldpan.search.bounds import BaseBlock, Coefficients, Packed, Packing, QueryBlock
+from goldpan.search.bounds import BaseBlock, Coefficients, Packed, Packing, QueryBlock, SecondLook
 from goldpan.search.topk import TopK
 
 VARIABLE = "GOLDPAN_KERNELS"
+NarrowSearch = Callable[[BaseBlock, QueryBlock, Coefficients, Metric, TopK, SecondLook], NDArray[np.int32]]
 
 
 class Kernels(Protocol):
@@ -22,12 +25,16 @@ class Kernels(Protocol):
         name: "numpy", or "native:" and the instruction set.
         threads: whether several threads calling at once are faster than one.
         code_dtype: type of a code.
+        narrow: `search` with narrow codes of float32 rows, None where there is none or it is slower. Returns how many
+            rows each query had to look at a second time, int32; -1 where its answer was left as it was, as its proof
+            failed.
         few_queries: up to so many, scoring every row in float64 is faster than encoding the base.
     """
 
     name: str
     threads: bool
     code_dtype: type[Any]
+    narrow: NarrowSearch | None
     few_queries: int
 
     def pack(self, rows: NDArray[Any], out: Packed, how: Packing) -> None:
@@ -35,8 +42,9 @@ class Kernels(Protocol):
 
         Args:
             rows: ``(n, d)`` float32 or float64, contiguous.
-            out: arrays for those rows; `codes` has rows up to a whole panel where `how.panels`.
-            how: what to do to the rows.
+            out: arrays for those rows; `codes` has rows up to a whole panel where `how.panels`, and is int8 for
+                narrow codes.
+            how: what to do to the rows; narrow codes need float32.
         """
         ...
 

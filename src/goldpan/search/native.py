@@ -1,7 +1,8 @@
-"""The kernels of exact search in C++: int16 codes, integer dot products, a level for each instruction set.
+"""The kernels of exact search in C++: integer codes, integer dot products, a level for each instruction set.
 
 Integer dot products are exact, so the bound holds no rounding but that of the codes; and `vpmaddwd` multiplies
-twice as many int16 as an FMA multiplies float32, which is why this is faster than any float32 matrix product.
+twice as many int16 as an FMA multiplies float32, `vpdpbusd` four times as many bytes, which is why this is faster
+than any float32 matrix product.
 """
 
 from __future__ import annotations
@@ -22,10 +23,9 @@ from goldpan.search.bounds import (
     Packed,
     Packing,
     QueryBlock,
-    base_block,
-    coefficients,
-    query_block,
+    SecondLook,
 )
+from goldpan.search.kernels import NarrowSearch
 from goldpan.search.topk import TopK
 
 _METRICS = {Metric.IP: 0, Metric.COSINE: 1, Metric.L2: 2, Metric.SQEUCLIDEAN: 2}
@@ -45,22 +45,37 @@ class NativeKernels:
     def __init__(self, level: str) -> None:
         self.level = level
         self.name = f"native:{level}"
+        self.narrow: NarrowSearch | None = self.search_narrow if _native.narrow_first(level) else None
 
     def pack(self, rows: NDArray[Any], out: Packed, how: Packing) -> None:
-        """Encode as int16 whose norm is below 46,341, so that no dot product of codes leaves int32."""
-        _native.pack(self.level, rows, how.mean, how.unit, how.whole, how.panels, *out)
+        """Encode as int16 whose norm is below 46,341, so that no dot product of codes leaves int32; or as bytes."""
+        if how.rotation is None:
+            _native.pack(self.level, rows, how.mean, how.unit, how.whole, how.panels, *out)
+        else:
+            _native.pack_narrow(self.level, rows, how.mean, how.unit, how.panels, *how.rotation, *out)
 
     def search(
         self, block: BaseBlock, queries: QueryBlock, coefficients: Coefficients, metric: Metric, top: TopK
     ) -> None:
         """Filter, score the survivors, merge; see ``_kernels/search.cpp``."""
-        fields = (block.codes, block.scale, block.norm, block.residual, block.offset)
-        weights = (queries.rows, queries.codes, queries.norm_weight, queries.residual_weight)
-        answers = (top.keys, top.ids, top.survivors)
-        if not _native.search(
-            self.level, _METRICS[metric], block.rows, block.first_id, *fields, *weights, *coefficients, *answers
-        ):
+        if not _native.search(self.level, *_arguments(block, queries, coefficients, metric, top)):
             raise GoldpanError(BROKEN_BOUND)
+
+    def search_narrow(
+        self,
+        block: BaseBlock,
+        queries: QueryBlock,
+        coefficients: Coefficients,
+        metric: Metric,
+        top: TopK,
+        second: SecondLook,
+    ) -> NDArray[np.int32]:
+        """Filter by bytes, look again at what is left in float32, score the rest, merge; see `Kernels.narrow`."""
+        looked_at = np.zeros(len(queries.rows), np.int32)
+        arguments = _arguments(block, queries, coefficients, metric, top)
+        if not _native.search_narrow(self.level, *arguments, second.length, second.mean_norm, block.unit, looked_at):
+            raise GoldpanError(BROKEN_BOUND)
+        return looked_at
 
     def scan(self, rows: NDArray[Any], first_id: int, queries: NDArray[Any], metric: Metric, top: TopK) -> int | None:
         """Score every row; see ``_kernels/pair.cpp``."""
@@ -70,6 +85,15 @@ class NativeKernels:
     def hamming(self, rows: NDArray[Any], first_id: int, queries: NDArray[Any], top: TopK) -> None:
         """Count differing bits, eight rows at a time; see ``_kernels/hamming.cpp``."""
         _native.hamming(self.level, rows, first_id, queries, top.keys, top.ids, top.survivors)
+
+
+def _arguments(
+    block: BaseBlock, queries: QueryBlock, coefficients: Coefficients, metric: Metric, top: TopK
+) -> tuple[Any, ...]:
+    fields = (block.codes, block.scale, block.norm, block.residual, block.offset)
+    weights = (queries.rows, queries.codes, queries.norm_weight, queries.residual_weight)
+    answers = (top.keys, top.ids, top.survivors)
+    return _METRICS[metric], block.rows, block.first_id, *fields, *weights, *coefficients, *answers
 
 
 def levels() -> list[str]:
@@ -93,30 +117,15 @@ def native_kernels(name: str = "native") -> NativeKernels:
 
 
 def _agrees(level: str) -> bool:
-    """Try a level on a small search: the same answers, bit by bit, as the scalar loops."""
+    """Try a level on small searches: the same answers, bit by bit, as the scalar loops."""
+    from goldpan.search.exact import exact_search
+
     generator = np.random.default_rng(0)
     rows = generator.standard_normal((75, 37)).astype(np.float32)
-    bits = generator.integers(0, 2**63, (75, 5), np.uint64)
-    answers = []
-    for name in (level, "scalar"):
-        top = TopK.empty(25, 5)
-        _search_rows(NativeKernels(name), rows, rows[::3] + rows[:25], top)
-        near = TopK.empty(25, 5)
-        NativeKernels(name).hamming(bits, 0, bits[::3] ^ bits[:25], near)
-        answers.append((top.keys, top.ids, near.keys, near.ids))
-    return all(np.array_equal(mine, theirs) for mine, theirs in zip(*answers, strict=True))
-
-
-def _search_rows(kernels: NativeKernels, rows: NDArray[Any], queries: NDArray[Any], top: TopK) -> None:
-    """Search one small block from scratch."""
-    mean = rows.mean(axis=0, dtype=np.float64)
-    packed = []
-    for part, panels in ((rows, True), (queries, False)):
-        height = len(part) + (-len(part) % 16 if panels else 0)
-        codes = np.empty((height, part.shape[1] + part.shape[1] % 2), np.int16)
-        out = Packed(codes, np.empty(len(part)), np.empty(len(part)), np.empty(len(part)))
-        kernels.pack(part, out, Packing(mean, unit=False, whole=False, panels=panels))
-        packed.append(out)
-    block = base_block(rows, 0, packed[0], Metric.L2)
-    asked = query_block(queries, packed[1], Metric.L2, mean)
-    kernels.search(block, asked, coefficients(asked, block, Metric.L2, mean), Metric.L2, top)
+    bits = generator.integers(0, 256, (75, 37), np.uint8)
+    tries = [(rows, rows[::3] + rows[:25], Metric.L2), (bits, bits[::3] ^ bits[:25], Metric.HAMMING)]
+    for base, asked, metric in tries:
+        mine, plain = (exact_search(base, asked, 5, metric, kernels=f"native:{name}") for name in (level, "scalar"))
+        if not (np.array_equal(mine.ids, plain.ids) and np.array_equal(mine.scores, plain.scores)):
+            return False
+    return True

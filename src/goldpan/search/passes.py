@@ -1,4 +1,4 @@
-"""One pass over the base for a block of queries: three ways to take in a base block, and the loop around them."""
+"""One pass over the base for a block of queries: the loop, and the ways to take in a block without codes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from numpy.typing import NDArray
 
 from goldpan.core.errors import ArrayError
 from goldpan.core.progress import Progress
-from goldpan.core.records import Floats, Metric
-from goldpan.search import bounds
+from goldpan.core.records import Metric
 from goldpan.search.blocks import Block, computable, read_blocks
 from goldpan.search.kernels import Kernels
-from goldpan.search.readers import VectorReader, sample_mean
+from goldpan.search.readers import VectorReader
 from goldpan.search.topk import TopK
 
-_PACK_ROWS = 4096
 _SCORE_ROWS = 16384
 _TASK_QUERIES = 192
-_GROUP = 12  # queries the widest kernel takes at once
+_GROUP = 13  # queries the widest kernel takes at once
 
 Map = Callable[[Callable[[slice], None], Iterable[slice]], Iterable[None]]
 
@@ -83,52 +81,11 @@ def _searcher(job: Job, queries: Block, top: TopK) -> _Searcher:
     # Under cosine only packing sees values too small to square, which float64 alone can hold.
     checked = job.metric is Metric.COSINE and np.float64 in (job.base.dtype, queries.rows.dtype)
     few = len(queries.rows) <= job.loops.few_queries and not checked
-    return (_Scan if few else _Filter)(job, queries, top)
+    if few:
+        return _Scan(job, queries, top)
+    from goldpan.search.filter import Filter
 
-
-class _Filter:
-    """Encode the base, rule out what the bounds can, score the rest."""
-
-    def __init__(self, job: Job, queries: Block, top: TopK) -> None:
-        self.job, self.top = job, top
-        self.unit = job.metric is Metric.COSINE
-        self.mean = sample_mean(job.base, unit=self.unit)
-        moved = job.metric in (Metric.L2, Metric.SQEUCLIDEAN)
-        rows, packed = self._packed("queries", queries, self.mean if moved else 0 * self.mean, panels=False)
-        self.queries = bounds.query_block(rows, packed, job.metric, self.mean)
-
-    def take(self, block: Block) -> None:
-        """Search a block, some queries a task."""
-        metric = self.job.metric
-        rows, packed = self._packed("base", block, self.mean, panels=True)
-        base = bounds.base_block(rows, block.start, packed, metric)
-        rules = bounds.coefficients(self.queries, base, metric, self.mean)
-
-        def search(span: slice) -> None:
-            few, answers = self.queries.part(span.start, span.stop), self.top.part(span.start, span.stop)
-            self.job.loops.search(base, few, rules.part(span), metric, answers)
-
-        self.job.run_queries(search, len(self.queries.rows))
-
-    def _packed(self, name: str, block: Block, mean: Floats, *, panels: bool) -> tuple[NDArray[Any], bounds.Packed]:
-        """Return the rows as they are computed with, and their codes."""
-        whole = block.rows.dtype.kind in "iu" and bool(np.all(mean == np.rint(mean)))
-        how = bounds.Packing(mean, self.unit, whole, panels)
-        rows = computable(block.rows)
-        n, dim = rows.shape
-        codes = np.empty((n + -n % bounds.PANEL, dim + dim % 2), self.job.loops.code_dtype)
-        packed = bounds.Packed(codes, np.empty(n), np.empty(n), np.empty(n))
-
-        def pack(span: slice) -> None:
-            padded = slice(span.start, span.stop + -span.stop % bounds.PANEL) if panels else span
-            part = bounds.Packed(codes[padded], *(field[span] for field in packed[1:]))
-            self.job.loops.pack(rows[span], part, how)
-
-        self.job.run(pack, n, _PACK_ROWS)
-        bad = np.flatnonzero(~(packed.norm < bounds.MAX_MAGNITUDE))
-        if len(bad):
-            raise _unusable(name, block, int(bad[0]))
-        return rows, packed
+    return Filter(job, queries, top)
 
 
 class _Scan:
@@ -139,7 +96,7 @@ class _Scan:
         self.queries = computable(queries.rows)
         bad = np.flatnonzero(~np.isfinite(self.queries).all(axis=1))
         if len(bad):
-            raise _unusable("queries", queries, int(bad[0]))
+            raise unusable("queries", queries, int(bad[0]))
 
     def take(self, block: Block) -> None:
         """Score a block, some of its rows a task."""
@@ -150,7 +107,7 @@ class _Scan:
             best = TopK.empty(*self.top.keys.shape)
             bad = self.job.loops.scan(rows[span], block.start + span.start, self.queries, self.job.metric, best)
             if bad is not None:
-                raise _unusable("base", block, span.start + bad)
+                raise unusable("base", block, span.start + bad)
             found.append(best)
 
         self.job.run(score, len(rows), _SCORE_ROWS)
@@ -172,7 +129,7 @@ class _Bits:
         words = _as_words(block.rows)
 
         def search(span: slice) -> None:
-            answers = self.top.part(span.start, span.stop)
+            answers = self.top.part(span)
             self.job.loops.hamming(words, block.start, self.queries[span], answers)
 
         self.job.run_queries(search, len(self.queries))
@@ -185,7 +142,8 @@ def _as_words(rows: NDArray[Any]) -> NDArray[np.uint64]:
     return padded.view(np.uint64)
 
 
-def _unusable(name: str, block: Block, row: int) -> ArrayError:
+def unusable(name: str, block: Block, row: int) -> ArrayError:
+    """Say what is wrong with a row."""
     sizes = np.abs(block.rows[row].astype(np.float64))
     problem = "NaN or infinite values"
     if np.isfinite(sizes).all():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from goldpan.core.records import Floats, Ids
 
@@ -17,22 +19,34 @@ class TopK:
         keys: ``(n_queries, k)`` float64, higher is nearer; -inf where nothing is known yet.
         ids: ``(n_queries, k)`` int64; -1 where nothing is known yet.
         survivors: ``(n_queries,)`` int64, how many rows were scored in float64.
+        fallbacks: ``(n_queries,)`` bool, narrow codes left so many rows that wide ones were used.
     """
 
     keys: Floats
     ids: Ids
     survivors: Ids
+    fallbacks: NDArray[np.bool_]
 
     @classmethod
     def empty(cls, n_queries: int, k: int) -> TopK:
         """Return the answer before any row was seen."""
         keys = np.full((n_queries, k), -np.inf)
         ids = np.full((n_queries, k), -1, np.int64)
-        return cls(keys, ids, np.zeros(n_queries, np.int64))
+        return cls(keys, ids, np.zeros(n_queries, np.int64), np.zeros(n_queries, np.bool_))
 
-    def part(self, start: int, stop: int) -> TopK:
-        """Return a view of the queries `start` to `stop`."""
-        return TopK(self.keys[start:stop], self.ids[start:stop], self.survivors[start:stop])
+    def part(self, span: slice | Ids) -> TopK:
+        """Return those queries: a view of a slice, a copy of what has been picked by number."""
+        return TopK(self.keys[span], self.ids[span], self.survivors[span], self.fallbacks[span])
+
+    def put(self, queries: Ids, answers: TopK) -> None:
+        """Take back what `part` gave out."""
+        for mine, theirs in zip(self.arrays, answers.arrays, strict=True):
+            mine[queries] = theirs
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """Return all fields."""
+        return self.keys, self.ids, self.survivors, self.fallbacks
 
     def merge(self, queries: Ids, keys: Floats, ids: Ids) -> None:
         """Take in scored rows; none may be in the answer already.

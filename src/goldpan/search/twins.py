@@ -24,6 +24,7 @@ from goldpan.search.bounds import (
     QueryBlock,
 )
 from goldpan.search.compensated import pair_keys
+from goldpan.search.kernels import NarrowSearch
 from goldpan.search.topk import TopK
 
 _PACK_ROWS = 8192
@@ -38,6 +39,7 @@ class NumpyKernels:
     name = "numpy"
     threads = False  # BLAS brings its own
     few_queries = 0
+    narrow: NarrowSearch | None = None  # BLAS knows no bytes
     code_dtype: type[Any] = np.float32
 
     def pack(self, rows: NDArray[Any], out: Packed, how: Packing) -> None:
@@ -54,7 +56,7 @@ class NumpyKernels:
         n = len(block.rows)
         for start in range(0, len(queries.rows), _TILE_QUERIES):
             span = slice(start, start + _TILE_QUERIES)
-            part, view = queries.part(span.start, span.stop), top.part(span.start, span.stop)
+            part, view = queries.part(span), top.part(span)
             rules = coefficients.part(span)
             for first in range(0, n, _TILE_ROWS):
                 _search_tile(block, part, rules, metric, view, slice(first, min(n, first + _TILE_ROWS)))

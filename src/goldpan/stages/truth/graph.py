@@ -68,7 +68,7 @@ def run_graph(config: GraphConfig, progress: Progress | None = None) -> Report:
     lists, resumed = in_parts(base.n, PART_ROWS, parts, search)
     found = joined(lists)
     seconds = time.perf_counter() - started
-    record = describe(found, metric, base.n) | {
+    record = describe(found, metric) | {
         "with_self": config.with_self,
         "base": fingerprint(parse_address(config.base)) | {"rows": base.n, "dim": base.dim},
         "duplicates": find_duplicates(base)._asdict(),
@@ -78,7 +78,7 @@ def run_graph(config: GraphConfig, progress: Progress | None = None) -> Report:
         found.neighbors.ids,
         found.neighbors.scores,
         metric=metric,
-        columns=columns(found, base.n),
+        columns=columns(found),
         attributes=attributes(record),
     )
     record |= speed(base.n - resumed, base.n, seconds)

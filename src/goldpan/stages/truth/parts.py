@@ -68,13 +68,18 @@ def exact_parts(output: Path, key: str) -> Parts[ExactResult]:
 
 
 def _arrays(found: ExactResult) -> dict[str, Any]:
-    named = found.neighbors._asdict() | {"next_scores": found.next_scores, "survivors": found.survivors}
-    return named | {"kernels": np.array(found.kernels)}
+    return found.neighbors._asdict() | {
+        "next_scores": found.next_scores,
+        "survivors": found.survivors,
+        "kernels": np.array(found.kernels),
+        "fallbacks": found.fallbacks,
+    }
 
 
 def _exact(arrays: Mapping[str, NDArray[Any]]) -> ExactResult:
     neighbors = Neighbors(arrays["ids"], arrays["scores"])
-    return ExactResult(neighbors, arrays["next_scores"], arrays["survivors"], str(arrays["kernels"]))
+    kernels = str(arrays["kernels"])
+    return ExactResult(neighbors, arrays["next_scores"], arrays["survivors"], kernels, arrays["fallbacks"])
 
 
 def in_parts(n: int, step: int, parts: Parts[Part], search: Callable[[range], Part]) -> tuple[list[Part], int]:
@@ -114,4 +119,5 @@ def joined(parts: list[ExactResult]) -> ExactResult:
         np.concatenate([part.next_scores for part in parts]),
         np.concatenate([part.survivors for part in parts]),
         parts[-1].kernels,
+        np.concatenate([part.fallbacks for part in parts]),
     )

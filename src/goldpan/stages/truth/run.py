@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,13 @@ def run(config: TruthConfig, progress: Progress | None = None) -> Report:
     parts = exact_parts(parse_address(config.output).path, key_of(settings, (config.base, config.queries)))
     found, resumed = _search(config, metric, sides, parts, progress or Silent())
     seconds = time.perf_counter() - started
-    record = describe(found, metric, sides.base.n) | _inputs(config, sides)
+    record = describe(found, metric) | _inputs(config, sides)
     write_truth(
         config.output,
         found.neighbors.ids,
         found.neighbors.scores,
         metric=metric,
-        columns=columns(found, sides.base.n),
+        columns=columns(found),
         attributes=attributes(record),
     )
     record |= speed(len(found.survivors) - resumed, sides.base.n, seconds)
@@ -120,7 +121,7 @@ def _in_table(sides: Sides, found: ExactResult) -> ExactResult:
     if not isinstance(sides.base, WithoutRows):
         return found
     neighbors = Neighbors(sides.base.rows(found.neighbors.ids), found.neighbors.scores)
-    return ExactResult(neighbors, found.next_scores, found.survivors, found.kernels)
+    return replace(found, neighbors=neighbors)
 
 
 def _inputs(config: TruthConfig, sides: Sides) -> dict[str, Any]:

@@ -22,11 +22,11 @@ TIE_RULE = "lower id first"
 ACCUMULATION = "compensated float64 (Dot2): each score is the true one rounded once"
 
 
-def describe(found: ExactResult, metric: Metric, base_rows: int) -> dict[str, Any]:
+def describe(found: ExactResult, metric: Metric) -> dict[str, Any]:
     """Return metric, rules and proof of exact answers as JSON values.
 
     `certified` counts queries whose answer is proved to be that of float64 brute force: all, or the search fails.
-    `fallback` counts those among them for which no row could be ruled out, so that every one was scored in float64.
+    `fallback` counts those among them for which the coarse filter left so much that the finer one was used.
     """
     queries, k = found.neighbors.ids.shape
     gaps = found.gaps[np.isfinite(found.gaps)]
@@ -38,7 +38,7 @@ def describe(found: ExactResult, metric: Metric, base_rows: int) -> dict[str, An
         "scores": "whole numbers" if exact else ACCUMULATION,
         "tie_rule": TIE_RULE,
         "certified": queries,
-        "fallback": int(fallback(found, base_rows).sum()),
+        "fallback": int(found.fallbacks.sum()),
         "ties_at_k": int(found.ties.sum()),
         "gap_after_k": {
             name: float(np.quantile(gaps, q)) if len(gaps) else None
@@ -54,11 +54,6 @@ def describe(found: ExactResult, metric: Metric, base_rows: int) -> dict[str, An
     }
 
 
-def fallback(found: ExactResult, base_rows: int) -> NDArray[np.bool_]:
-    """Tell which queries had every row scored in float64, ``(n_queries,)``."""
-    return np.asarray(found.survivors >= base_rows, np.bool_)
-
-
 def speed(queries: int, base_rows: int, seconds: float) -> dict[str, Any]:
     """Return how fast queries were answered; those that were there already do not count."""
     rate = queries / seconds if seconds > 0 else 0.0
@@ -69,13 +64,13 @@ def speed(queries: int, base_rows: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def columns(found: ExactResult, base_rows: int) -> dict[str, NDArray[Any]]:
+def columns(found: ExactResult) -> dict[str, NDArray[Any]]:
     """Return what is known of each query, as HDF5 holds it beside the ids."""
     return {
         "gaps": found.gaps,
         "ties": found.ties,
         "survivors": found.survivors,
-        "fallback": fallback(found, base_rows),
+        "fallback": found.fallbacks,
     }
 
 
