@@ -110,7 +110,7 @@ def test_vectors_of_a_workspace_bring_their_metadata(filled: Workspace, tmp_path
         ({"max_memory": "20 bananas"}, "no size of memory"),
         ({"min_recall": 1.5}, "min_recall"),
         ({"metric": None}, "does not name a metric"),
-        ({"engines": ["nosuch"]}, "Nearest is nosuch"),
+        ({"engines": ["nosuch"]}, "Unknown index engine 'nosuch'"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(base: Path, tmp_path: Path, fields: dict[str, object], match: str) -> None:

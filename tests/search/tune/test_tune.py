@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from goldpan.core.errors import InputError
+from goldpan.core.errors import GoldpanError, InputError
 from goldpan.core.records import Metric
 from goldpan.metrics.recall import strict_recall
 from goldpan.search.engines.loading import open_index
@@ -71,7 +71,7 @@ def test_what_cannot_fit_is_never_built_and_the_nearest_is_named() -> None:
     ) as info:
         tune_index(SET.base, queries=SET.queries, goal=goal, specs=["flat", *SPECS[1:]])
     assert [row.stage for row in info.value.measurements] == ["estimate", "estimate"]
-    assert all("more than 0.1 MB" in row.verdict for row in info.value.measurements)
+    assert all("more than 100.0 kB" in row.verdict for row in info.value.measurements)
 
 
 def test_a_recall_out_of_reach_is_admitted() -> None:
@@ -132,3 +132,27 @@ def test_a_tight_memory_brings_codes_that_fill_it() -> None:
 def test_too_few_to_tell_is_refused(rows: int, queries: int | None) -> None:
     with pytest.raises(InputError, match="too few"):
         tune_index(SET.base[:rows], queries=None if queries is None else SET.queries[:queries])
+
+
+def test_a_recall_that_starts_low_and_grows_is_climbed_to_its_end() -> None:
+    """Of Gaussian rows few neighbors share a list: gains grow from rung to rung before they shrink."""
+    rows = np.random.default_rng(0).standard_normal((5000, 32)).astype(np.float32)
+    tuned = tune_index(rows, metric="l2", goal=Goal(k=10, min_recall=0.95), specs=["faiss:IVF40,Flat"], threads=1)
+    assert tuned.chosen.recall_lower is not None
+    assert tuned.chosen.recall_lower >= 0.95
+    assert 16 < tuned.parameters["nprobe"] <= 40
+
+
+@pytest.mark.parametrize(("spec", "match"), [("nope", "Unknown index engine"), ("hnswlib@m=3", "no option 'm'")])
+def test_a_spec_that_is_none_is_an_error_and_no_candidate(spec: str, match: str) -> None:
+    with pytest.raises(GoldpanError, match=match) as info:
+        tune_index(SET.base, queries=SET.queries, metric="l2", specs=["flat", spec])
+    assert not isinstance(info.value, NothingFits)
+
+
+def test_a_candidate_that_cannot_work_on_such_rows_has_that_as_its_verdict() -> None:
+    tuned = tune_index(
+        SET.base[:2000], queries=SET.queries, metric="l2", goal=Goal(k=5), specs=["faiss:IVF9000,Flat", "flat"]
+    )
+    assert tuned.spec == "flat"
+    assert [row.verdict for row in tuned.measurements if "cannot train" in row.verdict]

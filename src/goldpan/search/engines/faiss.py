@@ -83,7 +83,8 @@ class Faiss(Adapter):
         if self._kind("Refine"):
             found["k_factor_rf"] = 1, _REFINE
         if self._lists is not None:
-            found["nprobe"] = 1, tuple(v for v in _NPROBE if v <= self._lists.nlist)
+            most = max(1, min(self._lists.nlist, _NPROBE[-1]))
+            found["nprobe"] = 1, (*(v for v in _NPROBE if v < most), most)
         elif "HNSW" in self._factory:
             found["efSearch"] = 16, _EF
         elif self._kind("NSG"):

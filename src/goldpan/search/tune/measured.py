@@ -60,9 +60,12 @@ def nearest(rows: list[Measured]) -> str:
         row, ask = max(seen, key=lambda one: one.recall or 0.0), "Ask for less, or allow"
     else:
         row, ask = min(rows, key=lambda one: one.bytes or float("inf")), "Allow"
-    return f"No index keeps the budget. Nearest is {row.spec}: {row.verdict}. {ask} more."
+    return f"No index keeps the budget. Nearest is {row.spec}: {row.verdict.rstrip('.')}. {ask} more."
 
 
 def megabytes(size: int) -> str:
     """Return a size as people read it."""
-    return f"{size / 1e6:,.1f} MB"
+    for unit, name in ((1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            return f"{size / unit:,.1f} {name}"
+    return f"{size} bytes"

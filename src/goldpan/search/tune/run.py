@@ -85,7 +85,7 @@ def tune_index(
     Raises:
         NothingFits: no candidate keeps the budget; the message says which comes nearest.
         ArrayError: base and queries do not go together.
-        InputError: there are too few rows or queries.
+        InputError: there are too few rows or queries, or a spec is none.
 
     Example:
         >>>         >>> rows = np.random.default_rng(0).standard_normal((2000, 8), dtype=np.float32)
@@ -123,6 +123,8 @@ class _Tuning:
 
     def run(self, specs: list[str] | None) -> Tuned:
         n, dim = self.sides.base.n, self.table.dim
+        for spec in specs or ():
+            self._opened(spec)  # what was named and cannot be is said before any work
         lines = (
             [Planned(spec, spec, 0.5, expected_bytes(spec, n, dim)) for spec in specs]
             if specs
@@ -235,7 +237,11 @@ class _Tuning:
         self.progress.start(line.spec, None)
         index = self._opened(line.spec)
         started = time.perf_counter()
-        index.build(self.sides.base, self.sides.ids)
+        try:
+            index.build(self.sides.base, self.sides.ids)
+        except InputError as error:  # an engine that cannot work on such rows
+            row.verdict = str(error)
+            return row, index
         row.build_s = time.perf_counter() - started
         row.bytes = int(index.memory_bytes() * self.table.n / index.n)
         limit = self.goal.max_memory

@@ -16,7 +16,7 @@ from goldpan.search.engines.protocol import Index
 
 REFINE = "k_factor_rf"
 _REFINES = (2, 3, 4, 6, 8, 12, 16, 24, 32)
-_STILL_TO_GAIN = 4  # gains shrink from rung to rung; where so many of the last would not do, climbing stops
+_STILL_TO_GAIN = 4  # once gains shrink from rung to rung, climbing stops where so many of the last would not do
 _SINGLES = 200
 _WARM = 20
 _LEAST_S, _LEAST_TIMES = 0.2, 4
@@ -170,12 +170,14 @@ def _down(
 
 
 def _up(at: Callable[[float], Trial], values: tuple[float, ...], target: float, start: int) -> tuple[Trial | None, int]:
-    before: float | None = None
+    sure: list[float] = []
     for rung in range(start + 1, len(values)):
         higher = at(values[rung])
         if higher.sure >= target:
             return higher, rung
-        if before is not None and higher.sure + _STILL_TO_GAIN * (higher.sure - before) < target:
-            break
-        before = higher.sure
+        sure.append(higher.sure)
+        if len(sure) > 2:  # two gains: where recall is low they grow at first
+            before, gain = sure[-2] - sure[-3], sure[-1] - sure[-2]
+            if gain <= before and higher.sure + _STILL_TO_GAIN * gain < target:
+                break
     return None, start
