@@ -58,6 +58,8 @@ CASES = [
     Case("lance:IVF_FLAT", 1.0, package="lance", repeats=False),
     Case("lance:IVF_PQ@num_sub_vectors=8", 0.8, ("l2",), package="lance", repeats=False),
     Case("lance:IVF_HNSW_SQ", 0.9, ("cosine",), package="lance", repeats=False),
+    Case("panner", 0.98),
+    Case("panner@lists=4,nprobe=2,refine=4", 0.98),
     Case("reduced:HNSW32_SQ8@dims=16,k_factor_rf=4", 0.9),
     Case("reduced:IVF16,SQ8@dims=16,keep=i8,k_factor_rf=4,nprobe=8", 0.85),
     Case("scann", 0.95, package="scann", repeats=False),

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "lists.h"
 #include "search.h"
 
 namespace nb = nanobind;
@@ -232,6 +233,30 @@ void hamming(const std::string& level_name, Array<const uint64_t, 2> rows, int64
     search_bits(level, rows.data(), rows.shape(0), first_id, queries.data(), queries.shape(0), rows.shape(1), answers);
 }
 
+using Ints = Array<const int32_t, 1>;
+
+void lists_add(Lists& lists, Ints list, Ints slots, Array<const int32_t, 2> codes, Floats scale, Floats offset) {
+    const size_t n = list.shape(0);
+    require(slots.shape(0) == n && codes.shape(0) == n && scale.shape(0) == n && offset.shape(0) == n,
+            "add: shapes do not fit");
+    const Listed rows = {n, list.data(), slots.data(), codes.data(), scale.data(), offset.data()};
+    nb::gil_scoped_release released;
+    lists.add(rows);
+}
+
+void lists_search(const Lists& lists, Array<const int32_t, 2> codes, Floats scale, Array<const float, 2> queries,
+                  Array<const int32_t, 2> probed, Array<const float, 2> near, Array<const float, 2> rows, bool distance,
+                  size_t pool, Array<int32_t, 2> slots, Array<float, 2> keys) {
+    const size_t n = queries.shape(0), d = queries.shape(1), width = probed.shape(1);
+    require(codes.shape(0) == n && scale.shape(0) == n && probed.shape(0) == n && near.shape(0) == n &&
+                near.shape(1) == width && rows.shape(1) == d && slots.shape(0) == n && keys.shape(0) == n &&
+                keys.shape(1) == slots.shape(1) && pool >= slots.shape(1),
+            "search: shapes do not fit");
+    const Probes probes = {n, width, codes.data(), scale.data(), queries.data(), probed.data(), near.data()};
+    nb::gil_scoped_release released;
+    lists.search(probes, rows.data(), d, distance, pool, slots.shape(1), slots.data(), keys.data());
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
@@ -239,6 +264,20 @@ NB_MODULE(_native, m) {
     m.def("levels", &levels, "Instruction sets this machine can run, fastest first.");
     m.def("narrow_first", [](const std::string& level) { return level_of(level).narrow_first; },
           "Whether narrow codes are worth trying before wide ones.");
+    nb::class_<Lists>(m, "Lists")
+        .def("__init__", [](Lists* self, const std::string& level, bool narrow, size_t words, size_t n_lists) {
+            new (self) Lists(level_of(level), narrow, words, n_lists);
+        })
+        .def("add", &lists_add)
+        .def("remove", [](Lists& lists, Ints slots) { lists.remove(slots.data(), slots.shape(0)); })
+        .def("shrink", &Lists::shrink)
+        .def("sizes", [](const Lists& lists, size_t n) {
+            std::vector<size_t> sizes(n);
+            for (size_t i = 0; i < n; ++i) sizes[i] = lists.size(i);
+            return sizes;
+        })
+        .def("bytes", &Lists::bytes)
+        .def("search", &lists_search);
     m.def("pack", &pack);
     m.def("pack_narrow", &pack_narrow);
     m.def("search", &search);

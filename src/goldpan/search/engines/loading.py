@@ -18,6 +18,7 @@ CATALOG = Catalog(
         "faiss": "goldpan.search.engines.faiss:Faiss",
         "hnswlib": "goldpan.search.engines.hnswlib:Hnswlib",
         "lance": "goldpan.search.engines.lance:Lance",
+        "panner": "goldpan.search.engines.panner:Panner",
         "scann": "goldpan.search.engines.scann:Scann",
         "svs": "goldpan.search.engines.svs:Svs",
         "usearch": "goldpan.search.engines.usearch:Usearch",

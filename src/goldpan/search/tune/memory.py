@@ -10,6 +10,7 @@ _CODES = {"Flat": 32, "SQ8": 8, "SQ6": 6, "SQ4": 4, "SQfp16": 16, "SQbf16": 16} 
 _KEPT = {"f32": 4.0, "f16": 2.0, "i8": 1.0, "none": 0.0}
 _NUMBER = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "i8": 1.0, "b1": 1.0}
 _ID = 8
+_PER_ROW = {"flat": (4, _ID), "panner": (5.2, 60)}  # bytes a value, and beside them
 
 
 def expected_bytes(spec: str, n: int, dim: int) -> int:
@@ -22,8 +23,9 @@ def expected_bytes(spec: str, n: int, dim: int) -> int:
     """
     parsed = parse_spec(spec)
     options = parsed.options
-    if parsed.kind == "flat":
-        return n * (4 * dim + _ID)
+    if parsed.kind in _PER_ROW:
+        values, others = _PER_ROW[parsed.kind]
+        return int(n * (values * dim + others))
     if parsed.kind == "hnswlib":
         return int(n * (4 * dim + 4 * 2.2 * int(options.get("M", 16)) + 16 + _ID))
     if parsed.kind == "usearch":
