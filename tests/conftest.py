@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,21 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real inputs at {folder}; set GOLDPAN_SHARED")
     return folder
+
+
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[None]:
+    """Start a Ray cluster of two workers on this machine, and end it."""
+    ray = pytest.importorskip("ray", reason="ray is not installed; type: pip install 'goldpan[ray]'")
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    # Not that of another run: a cluster of these tests alone.
+    ray.init(
+        "local",
+        num_cpus=2,
+        object_store_memory=100 << 20,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
+    yield
+    ray.shutdown()

@@ -30,7 +30,10 @@ def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 class Executor(Protocol):
     """Runs one function over many items."""
 
-    workers: int
+    @property
+    def workers(self) -> int:
+        """How many items are worked on at once."""
+        ...
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield ``function(item)`` in the order of `items`, with a bounded number in flight."""

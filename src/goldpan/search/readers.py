@@ -81,6 +81,22 @@ class WithoutRows:
         return np.delete(block, gone, axis=0) if len(gone) else block
 
 
+class RowRange:
+    """Consecutive rows of a table, numbered from 0."""
+
+    def __init__(self, table: VectorReader, rows: range) -> None:
+        self._fetch = getattr(table, "load", table.read)  # as in `WithoutRows`
+        self._first = rows.start
+        self.n = len(rows)
+        self.dim = table.dim
+        self.dtype = table.dtype
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Return rows `start` to `stop` of the range."""
+        block: NDArray[Any] = self._fetch(self._first + start, self._first + stop)
+        return block
+
+
 VectorSource: TypeAlias = NDArray[Any] | VectorReader
 
 

@@ -10,7 +10,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from goldpan.compute.executor import Executor, LocalExecutor
+from goldpan.compute.config import executor_of
+from goldpan.compute.executor import Executor
 from goldpan.core.config import Config
 from goldpan.core.errors import GoldpanError, InputError
 from goldpan.core.progress import Progress, Silent
@@ -72,8 +73,7 @@ class Stage(Generic[ConfigT]):
         started = time.perf_counter()
         run_id = ws.runs.start(self.name, config, inputs)
         try:
-            workers = getattr(config, "workers", None)
-            report = self.run(ws, config, executor or LocalExecutor(workers), progress or Silent())
+            report = self.run(ws, config, executor or executor_of(config), progress or Silent())
         except BaseException as error:
             ws.runs.failed(run_id, self.name, error, time.perf_counter() - started)
             raise

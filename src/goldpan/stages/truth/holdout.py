@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from goldpan.core.errors import InputError
 from goldpan.core.records import Ids
+from goldpan.formats.vectors import open_vectors
 from goldpan.search.readers import VectorReader, WithoutRows
+from goldpan.stages.truth.config import TruthConfig
 
-__all__ = ["Sides", "Table", "WithoutRows", "hold_out"]
+__all__ = ["Sides", "Table", "WithoutRows", "hold_out", "sides_of"]
 
 
 class Table(VectorReader, Protocol):
@@ -27,6 +29,14 @@ class Sides(NamedTuple):
     base: VectorReader
     queries: VectorReader | NDArray[Any]
     query_rows: Ids | None
+
+
+def sides_of(config: TruthConfig, table: Any) -> Sides:
+    """Return both sides of a search: the table and a file of queries, or the two parts of the table."""
+    if config.hold_out is not None:
+        return hold_out(table, config.hold_out, config.seed)
+    assert config.queries is not None  # noqa: S101  the configuration sees to it
+    return Sides(table, open_vectors(config.queries), None)
 
 
 def hold_out(table: Table, count: int, seed: int) -> Sides:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import shutil
@@ -29,6 +30,9 @@ class Parts(Generic[Part]):
         key: what the answers depend on; parts made from anything else are not used.
         arrays: turns a part into arrays, by name.
         part: turns them back.
+
+    Attributes:
+        folder: where they are.
     """
 
     def __init__(
@@ -38,8 +42,18 @@ class Parts(Generic[Part]):
         arrays: Callable[[Part], dict[str, Any]],
         part: Callable[[Mapping[str, NDArray[Any]]], Part],
     ) -> None:
-        self._folder = output.with_name(f".{output.name}.{key}.parts")
+        self.folder = output.with_name(f".{output.name}.{key}.parts")
         self._arrays, self._part = arrays, part
+
+    def within(self, start: int) -> Parts[Part]:
+        """Return what the range that starts at query `start` is put together from."""
+        inner = copy.copy(self)
+        inner.folder = self.folder / f"{start:012d}"
+        return inner
+
+    def starts(self) -> list[int]:
+        """Return where the finished ranges start."""
+        return [int(path.stem) for path in self.folder.glob("*.npz") if path.stem.isdigit()]
 
     def load(self, start: int) -> Part | None:
         """Return the answers of the range that starts at query `start`, if they are there."""
@@ -56,10 +70,10 @@ class Parts(Generic[Part]):
 
     def remove(self) -> None:
         """Forget all parts."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, start: int) -> Path:
-        return self._folder / f"{start:012d}.npz"
+        return self.folder / f"{start:012d}.npz"
 
 
 def exact_parts(output: Path, key: str) -> Parts[ExactResult]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from goldpan.compute.config import executor_of
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Metric, Neighbors, Report
 from goldpan.formats.atomic import replace_file
@@ -19,7 +20,7 @@ from goldpan.search.exact import ExactResult, exact_search
 from goldpan.search.readers import as_reader
 from goldpan.stages.stage import make_config
 from goldpan.stages.truth.config import TruthConfig, metric_of
-from goldpan.stages.truth.holdout import Sides, WithoutRows, hold_out
+from goldpan.stages.truth.holdout import Sides, WithoutRows, sides_of
 from goldpan.stages.truth.output import check_inputs_stay, check_output
 from goldpan.stages.truth.parts import Parts, exact_parts, in_parts, joined, key_of
 from goldpan.stages.truth.sidecar import (
@@ -30,6 +31,7 @@ from goldpan.stages.truth.sidecar import (
     speed,
     write_sidecar,
 )
+from goldpan.stages.truth.tiles import parts_of, search_tiles
 
 PART_QUERIES = 4096  # enough work a pass over the base to hide the reading of it
 
@@ -37,7 +39,7 @@ PART_QUERIES = 4096  # enough work a pass over the base to hide the reading of i
 def run(config: TruthConfig, progress: Progress | None = None) -> Report:
     """Compute the exact nearest neighbors of every query, prove them, and write them.
 
-    The answers appear whole at the end; a run that was killed goes on after its last finished range of queries.
+    The answers appear whole at the end; a run that was killed goes on after what it finished.
 
     Raises:
         InputError: a file is missing, the output cannot be written, or k or the metric does not fit.
@@ -48,12 +50,10 @@ def run(config: TruthConfig, progress: Progress | None = None) -> Report:
     where = parse_address(config.base)
     table = open_vectors(where)
     metric = metric_of(config.metric, table.metric, config.base)
-    sides = _sides(config, table)
+    sides = sides_of(config, table)
     check_inputs_stay(config.output, (config.base, config.queries))
     check_output(config.output, table.n - 1)
-    settings = config.model_dump(mode="json", exclude={"memory_mb", "workers", "output"})
-    parts = exact_parts(parse_address(config.output).path, key_of(settings, (config.base, config.queries)))
-    found, resumed = _search(config, metric, sides, parts, progress or Silent())
+    found, resumed, parts = _search(config, metric, sides, progress or Silent())
     seconds = time.perf_counter() - started
     record = describe(found, metric) | _inputs(config, sides)
     write_truth(
@@ -87,18 +87,15 @@ def truth(**fields: Any) -> Report:
     return run(make_config(TruthConfig, fields))
 
 
-def _sides(config: TruthConfig, table: Any) -> Sides:
-    if config.hold_out is not None:
-        return hold_out(table, config.hold_out, config.seed)
-    assert config.queries is not None  # noqa: S101  the configuration sees to it
-    return Sides(table, open_vectors(config.queries), None)
-
-
 def _search(
-    config: TruthConfig, metric: Metric, sides: Sides, parts: Parts[ExactResult], progress: Progress
-) -> tuple[ExactResult, int]:
-    """Search range by range; return the answers, and how many of them were there already."""
+    config: TruthConfig, metric: Metric, sides: Sides, progress: Progress
+) -> tuple[ExactResult, int, Parts[ExactResult]]:
+    """Return the answers, how many of them were there already, and where parts of them are kept."""
+    if config.executor != "local":
+        found, resumed = search_tiles(config, metric, sides, executor_of(config), progress)
+        return _in_table(sides, found), resumed, parts_of(config)
     queries = as_reader(sides.queries, "queries")
+    parts = exact_parts(parse_address(config.output).path, key_of(config.asked(), (config.base, config.queries)))
 
     def search(only: range) -> ExactResult:
         return exact_search(
@@ -112,8 +109,8 @@ def _search(
             progress=progress,
         )
 
-    found, resumed = in_parts(queries.n, PART_QUERIES, parts, search)
-    return _in_table(sides, joined(found)), resumed
+    lists, resumed = in_parts(queries.n, PART_QUERIES, parts, search)
+    return _in_table(sides, joined(lists)), resumed, parts
 
 
 def _in_table(sides: Sides, found: ExactResult) -> ExactResult:
