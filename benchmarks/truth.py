@@ -2,11 +2,16 @@
 
     python benchmarks/truth.py [--rows 100000] [--dim 512] [--queries 1000 10000] [--k 10 100] [--rounds 5]
                                [--data gaussian] [--hamming] [--no-sklearn]
+    python benchmarks/truth.py --data A --queries 5000     (of goldpan.search.synthetic, with its own metric)
+    python benchmarks/truth.py --files base.npy queries.npy       (any vectors goldpan reads)
+    python benchmarks/truth.py --data A --rows 20000 --self-join --k 15
+    python benchmarks/truth.py --data A --rows 100000 --out-of-core 5
 
 "wall" and "CPU" are medians of the paired ratios peer/goldpan over the rounds (above 1: goldpan is faster); brackets
 give the smallest and largest. CPU time is what other work on the machine disturbs least. Every answer is then held
 against float64 brute force on a sample of the queries: how many of them have the same ids in the same order. goldpan's
-time holds everything: encoding the base, searching, scoring in float64, the proof.
+time holds everything: encoding the base, searching, scoring in float64, the proof. With `--out-of-core N` the peer is
+goldpan itself with the base in memory, beside goldpan reading it from a file that is N times its memory budget.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ import argparse
 import os
 import platform
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +54,26 @@ def translated(rng: np.random.Generator, n: int, dim: int) -> np.ndarray:
 
 
 DATA = {"gaussian": gaussian, "clustered": clustered, "translated": translated}
+
+
+def named(name: str, rows: int, queries: int) -> tuple[np.ndarray, np.ndarray, str]:
+    from goldpan.search.synthetic import open_dataset
+
+    made = open_dataset(name, n=rows, n_queries=queries)
+    return np.asarray(made.base), np.asarray(made.queries), str(made.metric)
+
+
+def out_of_core(base: np.ndarray, queries: np.ndarray, k: int, metric: str, times: float) -> dict[str, Callable]:
+    from goldpan.formats.vectors import open_vectors
+    from goldpan.search.exact import exact_search
+
+    path = Path(tempfile.mkdtemp()) / "base.npy"
+    np.save(path, base)
+    budget = int(base.nbytes / times)
+    return {
+        "goldpan": lambda: exact_search(open_vectors(path), queries, k, metric, memory_bytes=budget).neighbors.ids,
+        "goldpan, in memory": lambda: exact_search(base, queries, k, metric).neighbors.ids,
+    }
 
 
 def timed(work: Callable[[], np.ndarray]) -> Run:
@@ -141,25 +167,44 @@ def main() -> None:
     parser.add_argument("--k", type=int, nargs="+", default=[10, 100])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--metrics", nargs="+", default=["ip", "l2"])
-    parser.add_argument("--data", choices=DATA, default="gaussian")
+    parser.add_argument("--data", choices=[*DATA, *"ABCDEFHJ"], default="gaussian")
+    parser.add_argument("--files", nargs=2, metavar=("BASE", "QUERIES"))
+    parser.add_argument("--self-join", action="store_true", help="the base is the queries too")
+    parser.add_argument("--out-of-core", type=float, metavar="N", help="a base of N times the memory budget")
     parser.add_argument("--hamming", action="store_true", help="packed bits of that many dimensions instead")
     parser.add_argument("--no-sklearn", action="store_true")
     args = parser.parse_args()
     print(f"{machine()}; {args.rows} x {args.dim} {'bits' if args.hamming else args.data}, {args.rounds} rounds")
-    rng = np.random.default_rng(0)
-    draw = (lambda _, n, dim: rng.integers(0, 256, (n, dim // 8), np.uint8)) if args.hamming else DATA[args.data]
-    base, queries = draw(rng, args.rows, args.dim), draw(rng, max(args.queries), args.dim)
-    for metric in ["hamming"] if args.hamming else args.metrics:
+    base, queries, metrics = data(args)
+    if args.self_join:
+        queries, args.queries = base, [len(base)]
+    for metric in metrics:
         expected = brute(base, queries[: min(CHECKED_QUERIES, *args.queries)], max(args.k), metric)
         for n_queries in args.queries:
             few = queries[:n_queries]
             for k in args.k:
-                work = (
-                    bit_methods(base, few, k)
-                    if args.hamming
-                    else methods(base, few, k, metric, sklearn=not args.no_sklearn)
-                )
+                if args.out_of_core:
+                    work = out_of_core(base, few, k, metric, args.out_of_core)
+                elif metric == "hamming":
+                    work = bit_methods(base, few, k)
+                else:
+                    work = methods(base, few, k, metric, sklearn=not args.no_sklearn)
                 compare(f"{metric} k={k} {n_queries} queries", work, expected[:, :k], args.rounds)
+
+
+def data(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    if args.files:
+        from goldpan.formats.vectors import open_vectors
+
+        base, queries = (np.asarray(reader.read(0, reader.n)) for reader in map(open_vectors, args.files))
+        return base, queries, args.metrics
+    if args.data not in DATA:
+        base, queries, metric = named(args.data, args.rows, max(args.queries))
+        return base, queries, [metric]
+    rng = np.random.default_rng(0)
+    draw = (lambda _, n, dim: rng.integers(0, 256, (n, dim // 8), np.uint8)) if args.hamming else DATA[args.data]
+    base, queries = draw(rng, args.rows, args.dim), draw(rng, max(args.queries), args.dim)
+    return base, queries, ["hamming"] if args.hamming else args.metrics
 
 
 if __name__ == "__main__":
