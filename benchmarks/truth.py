@@ -174,8 +174,9 @@ def main() -> None:
     parser.add_argument("--hamming", action="store_true", help="packed bits of that many dimensions instead")
     parser.add_argument("--no-sklearn", action="store_true")
     args = parser.parse_args()
-    print(f"{machine()}; {args.rows} x {args.dim} {'bits' if args.hamming else args.data}, {args.rounds} rounds")
     base, queries, metrics = data(args)
+    kind = "bytes of bits" if args.hamming else args.files or args.data
+    print(f"{machine()}; {base.shape[0]} x {base.shape[1]} {kind}, {args.rounds} rounds")
     if args.self_join:
         queries, args.queries = base, [len(base)]
     for metric in metrics:
