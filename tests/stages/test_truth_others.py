@@ -47,7 +47,8 @@ def test_the_published_truth_of_open_images_is_derived_and_compared(tmp_path, sh
     assert run(["truth", "derive", whole, "--prefix", "1000000", "-o", f"{tmp_path}/t.ivecs", "--compare", part]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "9,999 of 10,000 queries in the same order, 10,000 as sets, 0 to 20 neighbors each",
-        "query 6154: ids 516532, 160662 at ranks 10 to 11 are swapped, next to each other: a tie",
+        "query 6154: ids 516532, 160662 at ranks 10 to 11 are swapped, next to each other: taken for a tie, as no "
+        "distances tell",
     ]
     record = json.loads((tmp_path / "t.ivecs.json").read_text())
     assert record["short_lists"] == 10_000
@@ -85,6 +86,36 @@ def test_lists_that_get_short_are_written_with_distances(tmp_path, rows):
         known = found.ids >= 0
         np.testing.assert_array_equal(known.sum(axis=1), (whole.ids < 50).sum(axis=1))
         np.testing.assert_allclose(found.distances[known], whole.scores[whole.ids < 50], rtol=1e-6)
+
+
+def test_distances_derived_into_another_layout_need_their_metric(tmp_path, rows):
+    np.save(tmp_path / "base.npy", rows[:360])
+    np.save(tmp_path / "queries.npy", rows[360:])
+    words = [f"{tmp_path}/base.npy", f"{tmp_path}/queries.npy", "--metric", "l2", "-k", "9"]
+    assert run(["truth", *words, "-o", f"{tmp_path}/whole.ibin"]) == 0
+    whole = read_truth(tmp_path / "whole.ibin", "l2")
+    call(run_derive, DeriveConfig, source=f"{tmp_path}/whole.ibin", output=tmp_path / "t.h5", prefix=300)
+    found = read_truth(tmp_path / "t.h5", "l2")
+    known = found.ids >= 0
+    np.testing.assert_allclose(found.distances[known], whole.distances[whole.ids < 300], rtol=1e-6)  # as the JSON says
+    (tmp_path / "whole.ibin.json").unlink()
+    with pytest.raises(InputError, match=r"does not say what its distances are.*add --metric"):
+        call(run_derive, DeriveConfig, source=f"{tmp_path}/whole.ibin", output=tmp_path / "u.h5", prefix=300)
+
+
+def test_an_empty_list_of_rows_and_impossible_radii_are_one_sentence(tmp_path, rows, capsys, recwarn):
+    write_truth(tmp_path / "whole.ivecs", np.array([[0, 1]]))
+    (tmp_path / "none.txt").write_text("")
+    with pytest.raises(InputError, match="at least one"):
+        fields = {"keep": tmp_path / "none.txt", "output": tmp_path / "t.ivecs"}
+        call(run_derive, DeriveConfig, source=f"{tmp_path}/whole.ivecs", **fields)
+    assert not recwarn.list
+    np.save(tmp_path / "base.npy", rows)
+    with pytest.raises(InputError, match="0 or more, not -1"):
+        fields = dict.fromkeys(("base", "queries"), f"{tmp_path}/base.npy")
+        call(run_range, RangeConfig, **fields, radius=-1.0, metric="l2", output=tmp_path / "r.bin")
+    with pytest.raises(InputError, match="two rows at least"):
+        knn_graph(rows[:1], 1, "l2")
 
 
 def test_two_truths_that_differ_by_more_than_ties_fail(tmp_path, capsys):

@@ -123,7 +123,7 @@ def _reason(one: Ids, two: Ids, scores: Floats | None, first: int) -> tuple[Kind
     if scores is not None and all(_tied(scores[start:stop]) for start, stop in blocks):
         return Kind.TIE, f"{_named(one, blocks)} changed places and have the same score: a tie"
     if scores is None and all(stop - start == 2 for start, stop in blocks):
-        return Kind.TIE, f"{_named(one, blocks)} are swapped, next to each other: a tie"
+        return Kind.TIE, f"{_named(one, blocks)} are swapped, next to each other: taken for a tie, as no distances tell"
     return Kind.ORDER, f"the same ids, but {_named(one, blocks)} in another order"
 
 

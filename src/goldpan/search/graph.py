@@ -54,6 +54,8 @@ def knn_graph(
     """
     reader, found_metric = as_reader(base, "base"), parse_metric(metric)
     others = k - 1 if with_self else k
+    if reader.n == 1 and not with_self:
+        raise InputError("A graph needs two rows at least; the base has one.")
     if not 1 <= k <= reader.n - (not with_self):
         raise InputError(f"k must be 1 to {reader.n - (not with_self)} for a graph of {reader.n} rows, not {k}.")
     found = exact_search(

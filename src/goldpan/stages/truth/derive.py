@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,14 @@ from goldpan import __version__
 from goldpan.core.config import Config
 from goldpan.core.errors import FormatError, InputError
 from goldpan.core.progress import Progress, Silent
-from goldpan.core.records import Report, parse_metric
-from goldpan.formats.truth import read_truth, write_truth
+from goldpan.core.records import Metric, Report, parse_metric
+from goldpan.formats.truth import open_truth, read_truth, truth_target, write_truth
 from goldpan.formats.vectors import parse_address
 from goldpan.search.compare import compare_truths
 from goldpan.search.derive import Derived, derive
 from goldpan.stages.truth.compare import comparison_record
 from goldpan.stages.truth.output import check_inputs_stay, check_output
-from goldpan.stages.truth.sidecar import fingerprint, write_sidecar
+from goldpan.stages.truth.sidecar import fingerprint, read_sidecar, write_sidecar
 
 
 class DeriveConfig(Config):
@@ -37,7 +38,7 @@ class DeriveConfig(Config):
     renumber: bool = Field(False, description="Number neighbors by their place among the rows kept.")
     k: int | None = Field(None, description="Neighbors a query; those of the source by default.", ge=1)
     metric: str | None = Field(
-        None, description="What the distances are, where the layout of the output stores others."
+        None, description="What the distances are; as the JSON file beside the truth says, if unset."
     )
     compare: str | None = Field(None, description="A truth of the part, to hold the derived one against.")
 
@@ -58,14 +59,14 @@ def run_derive(config: DeriveConfig, progress: Progress | None = None) -> Report
     started = time.perf_counter()
     progress = progress or Silent()
     progress.start("derive")
-    metric = None if config.metric is None else parse_metric(config.metric)
     check_inputs_stay(config.output, (config.source, config.compare))
     check_output(config.output, 0)
+    metric = _metric_of(config)
     whole = read_truth(config.source, metric)
     keep: int | NDArray[Any] = config.prefix if config.prefix is not None else read_rows(Path(config.keep or ""))
     part = derive(whole.ids, keep=keep, scores=whole.distances, k=config.k, renumber=config.renumber)
     write_truth(config.output, part.ids, part.scores, metric=metric)
-    record = _record(config, part)
+    record = _record(config, part, metric)
     if config.compare is not None:
         compared = compare_truths(part.ids, read_truth(config.compare).ids, part.scores)
         record["comparison"] = comparison_record(compared) | {"with": config.compare}
@@ -93,18 +94,39 @@ def read_rows(path: Path) -> NDArray[Any]:
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
     try:
-        rows = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.loadtxt(path, np.int64, ndmin=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an empty file; `derive` refuses to keep nothing
+            rows = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.loadtxt(path, np.int64, ndmin=1)
     except (ValueError, EOFError) as error:
         raise FormatError(path, f"no row numbers ({error}).") from None
     return np.asarray(rows)
 
 
-def _record(config: DeriveConfig, part: Derived) -> dict[str, Any]:
+def _metric_of(config: DeriveConfig) -> Metric | None:
+    """Return what the distances of the source are: as asked, else as the record beside it says.
+
+    Raises:
+        InputError: neither says, and the output would store other values of them than the source.
+    """
+    told = config.metric or (read_sidecar(config.source) or {}).get("metric")
+    if told is not None:
+        return parse_metric(told)
+    source, target = open_truth(config.source), truth_target(config.output)[1]
+    if source.has_distances and target.distance_dtype is not None and target is not source.layout:
+        raise InputError(
+            f"{config.source} does not say what its distances are, and {config.output} may store others (squared, or "
+            "one minus the similarity); add --metric."
+        )
+    return None
+
+
+def _record(config: DeriveConfig, part: Derived, metric: Metric | None) -> dict[str, Any]:
     rows = {"prefix": config.prefix} if config.keep is None else {"keep": fingerprint(parse_address(config.keep))}
     depth = part.depth if len(part.depth) else np.zeros(1, np.int64)
     return {
         "derived_from": fingerprint(parse_address(config.source)),
         **rows,
+        **({"metric": str(metric)} if metric is not None else {}),
         "renumbered": config.renumber,
         "k": part.ids.shape[1],
         "queries": len(part.ids),

@@ -95,6 +95,16 @@ def write_sidecar(output: str | Path, record: dict[str, Any]) -> Path:
     return path
 
 
+def read_sidecar(address: str | Path) -> dict[str, Any] | None:
+    """Return the record beside a truth; None where there is none, or it was written about other bytes."""
+    where = parse_address(address).path
+    try:
+        record = json.loads(where.with_name(f"{where.name}.json").read_text("utf-8"))
+        return record if record["output"]["sha256"] == sha256_of(where) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def fingerprint(where: Address) -> dict[str, str]:
     """Return the address and SHA-256 of a file; of a folder, that of its ``sha256sum`` lines."""
     return {"address": str(where), "sha256": sha256_of(where.path)}

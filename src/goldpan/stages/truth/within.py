@@ -54,6 +54,8 @@ def run_range(config: RangeConfig, progress: Progress | None = None) -> Report:
     started = time.perf_counter()
     base, queries = open_vectors(config.base), open_vectors(config.queries)
     metric = metric_of(config.metric, base.metric, config.base)
+    if config.radius < 0 and not metric.is_similarity:
+        raise InputError(f"--radius is a distance under {metric}, 0 or more, not {config.radius}.")
     _check_output(config)
     settings = ["range", config.model_dump(mode="json", exclude={"memory_mb", "workers", "output"})]
     key = key_of(settings, (config.base, config.queries))
