@@ -530,3 +530,18 @@ def test_bad_input_is_one_sentence(small: dict[str, Any], fields: dict[str, Any]
         bench_stream(**small | fields)
     assert "\n" not in str(caught.value)
     assert not small["output"].exists()
+
+
+def test_a_folder_of_other_things_is_left_alone(small: dict[str, Any]) -> None:
+    small["output"].mkdir()
+    (small["output"] / "index.html").write_text("mine")
+    with pytest.raises(InputError, match="holds other things"):
+        bench_stream(**small)
+    assert [path.name for path in small["output"].iterdir()] == ["index.html"]
+
+
+def test_results_have_a_usual_place(small: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    words = words_of(small)
+    monkeypatch.chdir(small["output"].parent)
+    assert cli([*(word for word in words if not word.startswith("--output")), "--engine", "flat", "--json"]) == 0
+    assert Path("stream-results/stream.json").is_file()

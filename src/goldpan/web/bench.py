@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from goldpan.core.config import Config
+from goldpan.core.errors import InputError
 from goldpan.core.progress import Progress
 from goldpan.core.records import Report
 from goldpan.formats.atomic import replace_file
@@ -20,6 +21,8 @@ from goldpan.stages.experiment.tables import Table
 from goldpan.stages.experiment.views import all_tables, compare
 from goldpan.web.gallery import write_page
 
+_MARKDOWN = "report.md"
+
 
 class BenchReportConfig(Config):
     """Which results, and where the report goes."""
@@ -29,6 +32,13 @@ class BenchReportConfig(Config):
     against: Path | None = Field(None, description="Other results to compare with.")
     recalls: tuple[float, ...] = Field((0.9, 0.95, 0.99), description="Recalls at which engines are compared.")
     reference: str = Field("", description="Engine that the others are compared with; the first one by default.")
+
+    @field_validator("recalls")
+    @classmethod
+    def _are_shares(cls, recalls: tuple[float, ...]) -> tuple[float, ...]:
+        if not recalls or not all(0 < recall <= 1 for recall in recalls) or len(set(recalls)) < len(recalls):
+            raise ValueError("recalls are above 0, 1 at most, and each is named once")
+        return recalls
 
 
 def report(config: BenchReportConfig, progress: Progress | None = None) -> Report:
@@ -41,6 +51,11 @@ def report(config: BenchReportConfig, progress: Progress | None = None) -> Repor
     """
     started = time.perf_counter()
     summary = Summary(open_results(config.results), config.recalls, config.reference)
+    if config.output.exists() and not (config.output / _MARKDOWN).is_file():
+        if not config.output.is_dir():
+            raise InputError(f"{config.output} is a file; name a folder for the report.")
+        if any(config.output.iterdir()):
+            raise InputError(f"{config.output} holds other things than a report; name another folder.")
     tables = all_tables(summary)
     if config.against is not None:
         other = Summary(open_results(config.against), config.recalls)
@@ -49,11 +64,12 @@ def report(config: BenchReportConfig, progress: Progress | None = None) -> Repor
     about = _about(config.results)
     title = next((one["experiment"]["title"] for one in about if one["experiment"]["title"]), "Index engines compared")
     flat = [figure for some in pictures.values() for figure in some] + ([built] if built else [])
+    # First, as it tells the folder of a report that was killed from one of other things.
+    _write(config.output / _MARKDOWN, _markdown(title, summary, tables, [figure.name for figure in flat]))
     for figure in flat:
         _write(config.output / f"{figure.name}.svg", figure.svg)
     for table in tables:
         _write(config.output / f"{table.name}.csv", table.csv())
-    _write(config.output / "report.md", _markdown(title, summary, tables, [figure.name for figure in flat]))
     page = config.output / "index.html"
     write_page(
         page,

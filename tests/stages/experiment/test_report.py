@@ -110,6 +110,21 @@ def test_the_page_opens_from_disk(tmp_path):
         report(BenchReportConfig(results=tmp_path / "r", output=tmp_path / "page", reference="grap"))
 
 
+def test_other_files_are_not_written_over_and_recalls_are_shares(tmp_path):
+    write(tmp_path / "results")
+    fields = {"results": tmp_path / "results", "output": tmp_path / "site"}
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/index.html").write_text("mine")
+    with pytest.raises(InputError, match="holds other things than a report"):
+        report(BenchReportConfig(**fields))
+    assert (tmp_path / "site/index.html").read_text() == "mine"
+    with pytest.raises(InputError, match="is a file"):
+        report(BenchReportConfig(results=tmp_path / "results", output=tmp_path / "site/index.html"))
+    for recalls in ((2.0,), (0.9, 0.9), ()):
+        with pytest.raises(ValueError, match="recalls are above 0"):
+            BenchReportConfig(**fields, recalls=recalls)
+
+
 def test_pictures(tmp_path):
     summary = write(tmp_path)
     (some,) = figures(summary).values()

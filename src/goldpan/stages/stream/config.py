@@ -31,7 +31,7 @@ class StreamConfig(Config):
     answers: tuple[Path, ...] = Field(
         (), description="Answers that were recorded (.hdf5 of big-ann's streaming track): scored, not played."
     )
-    output: Path = Field(description="Folder of the results; a second run goes on in it.")
+    output: Path = Field(Path("stream-results"), description="Folder of the results; a second run goes on in it.")
     k: int = Field(10, description="Neighbors a query.", ge=1, le=1000)
     truth: Path | None = Field(None, description="Folder with step<N>.gt100 files; computed into the output if unset.")
     truth_k: int = Field(100, description="Neighbors a query in a truth that is computed.", ge=1)

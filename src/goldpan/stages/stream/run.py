@@ -39,6 +39,7 @@ from goldpan.stages.stream.score import audit_recalls
 
 RECORD = "stream.json"
 PICTURE = "stream.svg"
+_LOCK = ".lock"
 
 
 def run(config: StreamConfig, progress: Progress | None = None) -> Report:
@@ -123,7 +124,7 @@ def _alone(folder: Path) -> Iterator[None]:
         InputError: another run is at work in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w", encoding="utf-8") as file:
+    with (folder / _LOCK).open("w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -158,6 +159,8 @@ def _start(config: StreamConfig, runbook: Runbook, data: Data, stream: str) -> d
         raise InputError(f"{config.runbook} never searches; there is nothing to score.")
     if config.output.exists() and not config.output.is_dir():
         raise InputError(f"{config.output} is a file; name a folder.")
+    if not (config.output / _LOCK).exists() and config.output.is_dir() and any(config.output.iterdir()):
+        raise InputError(f"{config.output} holds other things than streams; name another output folder.")
     return {
         "goldpan": __version__,
         "stream": stream,
