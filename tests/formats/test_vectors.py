@@ -34,6 +34,12 @@ def test_an_empty_address_is_refused() -> None:
         parse_address("")
 
 
+@pytest.mark.parametrize("text", ["run:2/base.fvecs", "a b:c/truth.ivecs", "base:v2.npy", "x.y:z/base.h5"])
+def test_a_colon_before_a_file_with_the_suffix_of_a_format_is_part_of_its_path(text: str) -> None:
+    assert parse_address(text) == Address(Path(text), None)
+    assert parse_address(f"{text}.h5:train") == Address(Path(f"{text}.h5"), "train")
+
+
 def test_a_path_with_a_colon_that_exists_is_a_path(tmp_path: Path) -> None:
     path = tmp_path / "a:b.npy"
     np.save(path, np.zeros((2, 2)))

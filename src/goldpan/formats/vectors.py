@@ -52,7 +52,10 @@ _CROPPED = re.compile(r"\.crop_nb_\d+$")
 
 
 def parse_address(address: str | Path | Address) -> Address:
-    """Split an address into its path and the name after its last colon; a path that exists is taken whole.
+    """Split an address into its path and the name after its last colon.
+
+    A path that exists is taken whole, and so is one whose end has the suffix of a format while what is before the
+    colon has none: a colon in the name of a folder or file, ``run:2/base.fvecs``.
 
     Raises:
         InputError: the address is empty.
@@ -64,7 +67,13 @@ def parse_address(address: str | Path | Address) -> Address:
     path, colon, key = str(address).rpartition(":")
     if not colon or not path or not key or Path(address).exists():
         return Address(Path(address))
+    if _is_format(key) and not _is_format(path) and not Path(path).exists():
+        return Address(Path(address))
     return Address(Path(path), key)
+
+
+def _is_format(name: str) -> bool:
+    return Path(name).suffix[1:].lower() in FORMATS.builtin
 
 
 def format_name(path: Path) -> str:
