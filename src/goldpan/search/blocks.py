@@ -38,9 +38,9 @@ def plan_blocks(base: VectorReader, queries: VectorReader, k: int, memory_bytes:
         queries: the queries.
         k: length of the answers.
         memory_bytes: what blocks, codes and answers may take, without arrays that the caller holds.
-        code_bytes: bytes of the code of one value.
+        code_bytes: bytes of the code of one value, in the wider kind of codes.
     """
-    query_row = _row_bytes(queries, code_bytes) + 32 * k + 96
+    query_row = _row_bytes(queries, code_bytes + 1) + 32 * k + 96  # narrow codes beside the others
     query_rows = _fit(queries.n, memory_bytes // 3, query_row, PANEL)
     base_row = _row_bytes(base, code_bytes) + 64
     base_rows = _fit(base.n, memory_bytes - query_rows * query_row, base_row, _FEWEST_BASE_ROWS)
@@ -51,10 +51,9 @@ def _row_bytes(reader: VectorReader, code_bytes: int) -> int:
     """Return what one row takes: as it is read, as it is computed with, and its codes."""
     itemsize = np.dtype(reader.dtype).itemsize
     computed = max(4, itemsize)
-    if isinstance(reader, ArrayReader):
-        return int(reader.dim * (code_bytes + (0 if itemsize == computed else computed)))
-    # One block in use, one waiting, one being read; what is in use may have to be copied.
-    return int(reader.dim * (code_bytes + computed + 3 * itemsize))
+    copied = 0 if itemsize == computed else computed  # what is in use may have to be converted
+    held = 0 if isinstance(reader, ArrayReader) else 2 * itemsize  # one block in use, one being read
+    return int(reader.dim * (code_bytes + copied + held))
 
 
 def _fit(n: int, budget: int, row: int, fewest: int) -> int:

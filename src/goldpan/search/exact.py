@@ -113,8 +113,7 @@ def exact_search(  # noqa: PLR0913  three are positional, the rest has defaults
     asked = _asked(queries, only)
     loops = load_kernels(kernels)
     length = min(k + 1, base.n)
-    code_bytes = np.dtype(loops.code_dtype).itemsize + (loops.narrow is not None)
-    plan = plan_blocks(base, queries, length, memory_bytes, code_bytes)
+    plan = plan_blocks(base, queries, length, memory_bytes, np.dtype(loops.code_dtype).itemsize)
     work = base.n * len(asked) * base.dim
     progress = progress or Silent()
     progress.start("exact search", base.n * -(-len(asked) // plan.query_rows))

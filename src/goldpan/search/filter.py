@@ -53,7 +53,9 @@ class Filter:
             self._decide(block)
         elif len(self.narrow.numbers):
             self._search_narrow(block, self.narrow.numbers)
+        self.narrow.coder.forget()
         self.wide.search(block, self.top, self.wide.numbers)
+        self.wide.coder.forget()
 
     def _decide(self, block: Block) -> None:
         """Let a few queries tell whether the others are better off with wide codes."""
@@ -107,6 +109,10 @@ class _Coder:
             rows, packed = self._packed("base", block, None, self.mean)
             self._encoded = bounds.base_block(rows, block.start, packed, self.job.metric)
         return self._encoded
+
+    def forget(self) -> None:
+        """Give back the memory of the last block."""
+        self._encoded = None
 
     def queries(self, block: Block, numbers: Ids) -> QueryBlock:
         """Encode some of the queries."""

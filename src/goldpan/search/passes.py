@@ -68,6 +68,7 @@ def pass_over(job: Job, queries: Block, top: TopK) -> None:
     for block in read_blocks(job.base, job.block_rows, range(job.base.n)):
         search.take(block)
         job.progress.advance(len(block.rows))
+        del block  # before the one after next is read
 
 
 class _Searcher(Protocol):
