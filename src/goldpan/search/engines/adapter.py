@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class Adapter(ABC):
     """
 
     traits: Traits
+    named = True  # False where the engine has one index, and a spec has no name after a colon
 
     def __init__(
         self,
@@ -52,7 +54,7 @@ class Adapter(ABC):
     ) -> None:
         self.spec, self.dim, self.metric, self.seed = str(spec), dim, metric, seed
         self.threads = threads or len(os.sched_getaffinity(0))
-        self.options = read_options(spec, defaults)
+        self.options = read_options(spec, defaults, named=self.named)
         self._labels = Labels()
 
     @property
@@ -68,12 +70,13 @@ class Adapter(ABC):
         if ids is not None and len(ids) != reader.n:
             raise ArrayError(f"{len(ids)} ids were given for {reader.n} rows.")
         self._check(reader.dim, np.dtype(reader.dtype))
-        self._start(reader)
-        names = np.arange(reader.n) if ids is None else ids
-        labels = self._labels.give(names)
-        for start, rows in self._blocks(reader):
-            self._put(labels[start : start + len(rows)], self._taken(rows, "base", start))
-        self._finish()
+        with self._telling("hold these rows"):
+            self._start(reader)
+            names = np.arange(reader.n) if ids is None else ids
+            labels = self._labels.give(names)
+            for start, rows in self._blocks(reader):
+                self._put(labels[start : start + len(rows)], self._taken(rows, "base", start))
+            self._finish()
 
     def add(self, rows: NDArray[Any], ids: Ids) -> None:
         """Hold more rows."""
@@ -86,7 +89,8 @@ class Adapter(ABC):
             return self.build(rows, ids) if len(rows) else None
         labels = self._labels.give(ids)
         if len(rows):
-            self._put(labels, rows)
+            with self._telling("take these rows"):
+                self._put(labels, rows)
         return None
 
     def remove(self, ids: Ids) -> None:
@@ -157,6 +161,14 @@ class Adapter(ABC):
     @abstractmethod
     def _bytes(self) -> int:
         """Return the bytes of the index."""
+
+    @contextmanager
+    def _telling(self, what: str) -> Iterator[None]:
+        """Turn what an engine raises into a sentence that names it."""
+        try:
+            yield
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"{self.spec} cannot {what}: {first_line(error)}") from error
 
     def _drop(self, labels: Ids) -> None:
         """Forget rows; where `traits.removes`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from goldpan.search.readers import VectorReader
 
 _FILE = "index.faiss"
 _FLOATS = frozenset(Metric) - {Metric.HAMMING}
+_BINARY = re.compile("B(Flat|IVF|HNSW|Hash|MHash)")
 _EF = (16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
 _NPROBE = tuple(2**i for i in range(15))
 _REFINE = (1, 2, 4, 8, 16, 32, 64)
@@ -35,8 +37,10 @@ class Faiss(Adapter):
     def __init__(self, spec: EngineSpec, dim: int, metric: Metric, threads: int | None, seed: int) -> None:
         self._factory = spec.name or "Flat"
         self._binary = metric is Metric.HAMMING
-        if self._binary != self._factory.startswith("B"):
-            raise InputError(f"{spec}: hamming, and only hamming, takes a binary index such as faiss:BFlat.")
+        if self._binary != bool(_BINARY.match(self._factory)):
+            raise InputError(
+                f"{spec}: hamming, and only hamming, takes a binary index, such as faiss:BFlat or faiss:BHNSW16."
+            )
         self._index, self._lists = self._made(spec, dim, metric)
         ladder = self._ladder()
         defaults = {"train": 0, "efConstruction": 0} | {name: int(value) for name, (value, _) in ladder.items()}

@@ -26,6 +26,8 @@ class Hnswlib(Adapter):
     Removed rows stay in the graph, unseen; with ``replace_deleted=1`` rows that are added take their places.
     """
 
+    named = False
+
     def __init__(self, spec: EngineSpec, dim: int, metric: Metric, threads: int | None, seed: int) -> None:
         try:
             import hnswlib

@@ -69,8 +69,11 @@ class Labels:
         """
         ids, where = checked_ids(ids), self._lookup()
         missing = next((i for i in ids.tolist() if i not in where), None)
-        if missing is not None or len(np.unique(ids)) < len(ids):
-            raise InputError("an id comes twice." if missing is None else f"id {missing} is not in the index.")
+        if missing is not None:
+            raise InputError(f"id {missing} is not in the index.")
+        values, counts = np.unique(ids, return_counts=True)
+        if len(values) < len(ids):
+            raise InputError(f"id {values[counts > 1][0]} comes twice; name each id once.")
         labels = np.fromiter((where.pop(i) for i in ids.tolist()), np.int64, len(ids))
         self._ids[labels] = _GONE
         self._gone += len(ids)

@@ -28,6 +28,8 @@ class Scann(Adapter):
     `reorder` is how many candidates are scored in float32. See `goldpan.search.engines.protocol.Index`.
     """
 
+    named = False
+
     def __init__(self, spec: EngineSpec, dim: int, metric: Metric, threads: int | None, seed: int) -> None:
         try:
             from scann.scann_ops.py import scann_ops_pybind

@@ -47,21 +47,26 @@ def parse_spec(text: str) -> EngineSpec:
         key, equals, value = part.partition("=")
         if not (equals and key.strip() and value.strip()):
             raise InputError(f"{text!r}: option {part!r} must be name=value, such as ef_construction=200.")
+        if key.strip() in options:
+            raise InputError(f"{text!r} names {key.strip()} twice; leave one out.")
         options[key.strip()] = _value(value.strip())
     return EngineSpec(kind, name, options)
 
 
-def read_options(spec: EngineSpec, defaults: Mapping[str, Option]) -> dict[str, Option]:
+def read_options(spec: EngineSpec, defaults: Mapping[str, Option], *, named: bool = True) -> dict[str, Option]:
     """Return the defaults with the spec's options in their place.
 
     Args:
         spec: what was asked for.
         defaults: every option with its default, whose type it keeps; a whole number is 1 or more, or 0 or more
             where the default is 0.
+        named: the engine has several indexes, and a name chooses one.
 
     Raises:
-        InputError: an option is unknown or out of range.
+        InputError: an option is unknown or out of range, or the engine has but one index, which was named.
     """
+    if spec.name and not named:
+        raise InputError(f"{spec}: {spec.kind} has one index, and no name after the colon; leave out ':{spec.name}'.")
     for name, value in spec.options.items():
         if name not in defaults:
             raise InputError(f"{spec}: no option {name!r}; known: {', '.join(defaults) or 'none'}.")

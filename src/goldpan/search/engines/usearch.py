@@ -28,6 +28,8 @@ class Usearch(Adapter):
     Hamming is searched in packed bits, whatever the dtype. See `goldpan.search.engines.protocol.Index`.
     """
 
+    named = False
+
     def __init__(self, spec: EngineSpec, dim: int, metric: Metric, threads: int | None, seed: int) -> None:
         try:
             import usearch.index
