@@ -17,7 +17,7 @@ class Spread(Config):
     executor: Literal["local", "ray"] = runtime_field("local", "Who does the work: this machine, or a Ray cluster.")
     address: str | None = runtime_field(
         None,
-        "Of the Ray cluster, such as ray://head:10001; by default that of RAY_ADDRESS, or one started on this machine.",
+        "Of the Ray cluster, such as head:6379; by default that of RAY_ADDRESS, or one started on this machine.",
     )
 
     @model_validator(mode="after")

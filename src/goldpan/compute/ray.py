@@ -26,7 +26,7 @@ class RayExecutor:
 
     Args:
         workers: how many tasks at once; the processors of the cluster where None.
-        address: of a cluster, such as "ray://head:10001" or "auto"; "local" starts one on this machine. Where None,
+        address: of a cluster that this machine is part of, such as "head:6379"; "local" starts one here. Where None,
             the one that RAY_ADDRESS names or that was started on this machine, else a new one for as long as the map.
         in_flight: how many items may be started ahead of the consumer; bounds memory. Twice the workers where None.
 
@@ -35,7 +35,7 @@ class RayExecutor:
         InputError: there is no cluster at that address.
 
     Example:
-        ``goldpan.embed(ws, encoder="phash:8", executor=RayExecutor(address="ray://head:10001"))``
+        ``goldpan.embed(ws, encoder="phash:8", executor=RayExecutor(address="head:6379"))``
     """
 
     def __init__(self, workers: int | None = None, address: str | None = None, in_flight: int | None = None) -> None:

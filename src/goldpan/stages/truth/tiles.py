@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -98,7 +99,6 @@ def search_tiles(
     config, shape = _absolute(config), (TILE_QUERIES, TILE_ROWS)
     work = TileSearch(config, metric, shape, _key(config, shape))
     parts = parts_of(config)
-    parts.folder.mkdir(parents=True, exist_ok=True)
     shards = _ranges(sides.base.n, shape[1])
     spans = _ranges(as_reader(sides.queries, "queries").n, shape[0])
     found = {span.start: part for span in spans if (part := parts.load(span.start)) is not None}
@@ -108,7 +108,7 @@ def search_tiles(
     missing = [tile for tile in asked if (tile.queries.start, tile.rows.start) not in there]
     progress.start("tiles", len(asked))
     progress.advance(len(asked) - len(missing))
-    done = executor.map(work, missing) if missing else iter(())
+    done = executor.map(work, _into(parts.folder, missing)) if missing else iter(())
     best: ExactResult | None = None
     for tile in asked:
         start = tile.queries.start
@@ -125,6 +125,12 @@ def search_tiles(
     deque(done, 0)  # ends the map
     progress.finish()
     return joined([found[span.start] for span in spans]), resumed
+
+
+def _into(folder: Path, tiles: list[Tile]) -> Iterator[Tile]:
+    """Make the folder when the first tile is asked for, so that a cluster that is not there leaves none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    yield from tiles
 
 
 def parts_of(config: TruthConfig) -> Parts[ExactResult]:
