@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,7 +19,9 @@ from goldpan.search.readers import ArrayReader
 from goldpan.search.topk import TopK
 from tests.search.brute import best, keys64, rational_keys
 
-KERNELS = ["numpy", *(f"native:{level}" for level in levels())]
+TORCH = ["torch:cpu"] if importlib.util.find_spec("torch") else []
+KERNELS = ["numpy", *(f"native:{level}" for level in levels()), *TORCH]
+EACH = [pytest.param(name, marks=pytest.mark.slow) if name in TORCH else name for name in KERNELS]
 METRICS = ["ip", "cosine", "l2", "sqeuclidean"]
 
 
@@ -102,7 +106,7 @@ def queries_for(base):
     return rows.astype(base.dtype)
 
 
-@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("kernels", EACH)
 @pytest.mark.parametrize("name", DATA)
 def test_ids_and_order_equal_float64_brute_force(name, kernels):
     base = DATA[name]()
@@ -129,6 +133,41 @@ def test_kernels_give_the_same_bits(metric):
     for ids, scores in answers[1:]:
         np.testing.assert_array_equal(ids, answers[0].ids)
         np.testing.assert_array_equal(scores, answers[0].scores)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_gpu_gives_the_same_bits(metric):
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    for make in (heavy_tailed, clustered, copies, DATA["translated by 10000"], DATA["float64"], DATA["uint8"]):
+        base = make()
+        on_gpu, here = (
+            exact_search(base, queries_for(base), 20, metric, kernels=name).neighbors
+            for name in ("torch:cuda", "numpy")
+        )
+        np.testing.assert_array_equal(on_gpu.ids, here.ids)
+        np.testing.assert_array_equal(on_gpu.scores, here.scores)
+
+
+def test_devices_that_are_not_there():
+    pytest.importorskip("torch")
+    for name in ("torch:cuda:99", "torch:abacus"):
+        with pytest.raises(InputError, match=f"Kernels '{name}' cannot run here: "):
+            load_kernels(name)
+
+
+def test_torch_multiplies_float32_as_float32_whatever_is_set():
+    torch = pytest.importorskip("torch")
+    torch.set_float32_matmul_precision("medium")
+    try:
+        base = DATA["translated by 100"]()
+        found = exact_search(base, queries_for(base), 10, "l2", kernels="torch:cpu").neighbors
+        np.testing.assert_array_equal(found.ids, best(keys64(base, queries_for(base), "l2"), 10))
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
 
 
 plain = st.one_of(
@@ -161,7 +200,7 @@ class Streamed:
         return self.array[start:stop].copy()
 
 
-@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("kernels", EACH)
 @pytest.mark.parametrize("metric", METRICS)
 def test_little_memory_gives_the_same_answer(metric, kernels):
     base, queries = copies(), gaussian(700, 24, seed=5)
@@ -219,7 +258,7 @@ def test_a_filter_that_is_tight_scores_little_more_than_k_rows():
     assert found.survivors.max() < 20
 
 
-@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("kernels", EACH)
 @pytest.mark.parametrize("metric", METRICS)
 def test_few_queries_get_the_answers_of_many(metric, kernels):
     base, queries = copies(), queries_for(copies())
@@ -245,7 +284,7 @@ def test_scanning_every_row_gives_the_same_bits_in_numpy(metric):
         np.testing.assert_array_equal(top.keys, answers[0].keys)
 
 
-@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("kernels", EACH)
 def test_zero_queries_cost_no_scan_in_float64(kernels):
     found = exact_search(gaussian(20000, 8), np.zeros((9, 8), np.float32), 5, "cosine", kernels=kernels)
     np.testing.assert_array_equal(found.neighbors.ids, np.tile(np.arange(5), (9, 1)))
@@ -253,7 +292,7 @@ def test_zero_queries_cost_no_scan_in_float64(kernels):
     assert found.survivors.max() < 20000
 
 
-@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("kernels", EACH)
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_values_that_are_not_finite_are_named(bad, kernels):
     rows = gaussian(4000, 10)
@@ -265,7 +304,7 @@ def test_values_that_are_not_finite_are_named(bad, kernels):
             exact_search(gaussian(30, 10), rows, 2, metric, kernels=kernels, memory_bytes=100_000)
 
 
-@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("kernels", EACH)
 def test_values_too_large_to_square_are_named(kernels):
     rows = np.ones((40, 3))
     rows[7] = 1e200
@@ -274,7 +313,7 @@ def test_values_too_large_to_square_are_named(kernels):
             exact_search(rows, np.ones((1, 3)), 1, metric, kernels=kernels)
 
 
-@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("kernels", EACH)
 @pytest.mark.parametrize("count", [1, 9])
 def test_values_too_small_to_square(count, kernels):
     rows = np.random.default_rng(0).standard_normal((40, 5)) * 1e-170

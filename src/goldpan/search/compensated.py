@@ -8,6 +8,7 @@ Eight partial sums, then a fixed order: the kernels in C++ follow it step by ste
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,11 +35,21 @@ def pair_keys(queries: NDArray[Any], rows: NDArray[Any], metric: Metric) -> Floa
         rows: ``(m, d)`` floating point.
         metric: any but Hamming.
     """
-    q, x = _lanes(queries), _lanes(rows)
+    return keys_of_lanes(_lanes(queries), _lanes(rows), metric)
+
+
+def keys_of_lanes(
+    q: Floats, x: Floats, metric: Metric, sqrt: Callable[..., Any] = np.sqrt, where: Callable[..., Any] = np.where
+) -> Floats:
+    """Return the keys of pairs, laid out as ``(steps, m, LANES)``, zeros where d is no multiple of LANES.
+
+    Arrays may be those of another package, whose `sqrt` and `where` are then given, such as tensors on a GPU: every
+    step is one rounding of IEEE 754, so the bits are the same.
+    """
     if metric is Metric.IP:
         return _dot(q, x).hi
     if metric is Metric.COSINE:
-        return _cosine(_dot(q, x), _dot(q, q), _dot(x, x))
+        return _cosine(_dot(q, x), _dot(q, q), _dot(x, x), sqrt, where)
     return -_squared_distance(q, x).hi
 
 
@@ -68,8 +79,7 @@ def two_product(a: Floats, b: Floats) -> Double2:
 
 
 def _dot(q: Floats, x: Floats) -> Double2:
-    total = np.zeros(q.shape[1:])
-    error = np.zeros(q.shape[1:])
+    total, error = q[0] - q[0], q[0] - q[0]  # zeros, of whatever kind
     for q_step, x_step in zip(q, x, strict=True):
         product = two_product(q_step, x_step)
         total, rounding = two_sum(total, product.hi)
@@ -78,8 +88,7 @@ def _dot(q: Floats, x: Floats) -> Double2:
 
 
 def _squared_distance(q: Floats, x: Floats) -> Double2:
-    total = np.zeros(q.shape[1:])
-    error = np.zeros(q.shape[1:])
+    total, error = q[0] - q[0], q[0] - q[0]  # zeros, of whatever kind
     for q_step, x_step in zip(q, x, strict=True):
         gap = two_sum(q_step, -x_step)
         square = two_product(gap.hi, gap.hi)
@@ -98,16 +107,17 @@ def _across(total: Floats, error: Floats) -> Double2:
     return Double2(rounded, (hi - rounded) + lo)
 
 
-def _cosine(dot: Double2, qq: Double2, xx: Double2) -> Floats:
+def _cosine(dot: Double2, qq: Double2, xx: Double2, sqrt: Callable[..., Any], where: Callable[..., Any]) -> Floats:
     """Return dot / sqrt(qq * xx) rounded once; 0 where a norm is 0."""
     product = two_product(qq.hi, xx.hi)
     low = product.lo + (qq.hi * xx.lo + qq.lo * xx.hi)
     with np.errstate(divide="ignore", invalid="ignore"):
-        root = np.sqrt(product.hi)
+        root = sqrt(product.hi)
         square = two_product(root, root)
         root_low = (((product.hi - square.hi) - square.lo) + low) / (2.0 * root)
         ratio = dot.hi / root
         back = two_product(ratio, root)
         rest = ((dot.hi - back.hi) - back.lo) + (dot.lo - ratio * root_low)
         cosine = ratio + rest / root
-    return np.where((qq.hi == 0) | (xx.hi == 0), 0.0, cosine)
+    found: Floats = where((qq.hi == 0) | (xx.hi == 0), 0.0, cosine)
+    return found

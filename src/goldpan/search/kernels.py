@@ -22,7 +22,7 @@ class Kernels(Protocol):
     """The loops of exact search.
 
     Attributes:
-        name: "numpy", or "native:" and the instruction set.
+        name: "numpy", "native:" and the instruction set, or "torch:" and the device.
         threads: whether several threads calling at once are faster than one.
         code_dtype: type of a code.
         narrow: `search` with narrow codes of float32 rows, None where there is none or it is slower. Returns how many
@@ -71,16 +71,22 @@ def load_kernels(name: str | None = None) -> Kernels:
     """Return the kernels of that name; the fastest of this machine where None.
 
     Args:
-        name: "auto", "numpy", "native" or "native:LEVEL"; the environment variable GOLDPAN_KERNELS where None.
+        name: "auto", "numpy", "native", "native:LEVEL", "torch" or "torch:DEVICE"; the environment variable
+            GOLDPAN_KERNELS where None.
 
     Raises:
         InputError: no such kernels here.
+        MissingExtra: PyTorch is not installed.
     """
     from goldpan.search import twins
 
     name = name or os.environ.get(VARIABLE) or "auto"
     if name == "numpy":
         return twins.NumpyKernels()
+    if name.partition(":")[0] == "torch":
+        from goldpan.search.torch_kernels import torch_kernels
+
+        return torch_kernels(name)
     try:
         from goldpan.search.native import native_kernels
     except ImportError:
@@ -89,4 +95,4 @@ def load_kernels(name: str | None = None) -> Kernels:
         raise InputError(f"Kernels {name!r} need the compiled module, which is missing; use 'numpy'.") from None
     if name == "auto" or name.partition(":")[0] == "native":
         return native_kernels("native" if name == "auto" else name)
-    raise UnknownName("kernels", name, ["auto", "numpy", "native"])
+    raise UnknownName("kernels", name, ["auto", "numpy", "native", "torch"])

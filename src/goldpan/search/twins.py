@@ -123,21 +123,21 @@ def _search_tile(
     upper += spread
     upper -= offset
     lower = upper - 2 * spread - np.float32(2.0**-18) * offset
-    threshold = _thresholds(top, rules)
+    threshold = thresholds(top, rules)
     keep = ~(upper <= threshold[:, None])
     if upper.shape[1] >= k and not np.isfinite(threshold).all():
         reached = np.partition(lower, -k, axis=1)[:, -k].astype(np.float64) - rules.slack
-        keep &= ~(upper < _down(reached)[:, None])
+        keep &= ~(upper < down(reached)[:, None])
     owners, found = np.nonzero(keep)
     step = max(1, _PAIR_BYTES // (8 * block.rows.shape[1]))
     for first in range(0, len(found), step):
         owner, row = owners[first : first + step], found[first : first + step]
         keys = pair_keys(queries.rows[owner], block.rows[row + span.start], metric)
-        _audit(keys, lower[owner, row], upper[owner, row], rules.part(owner))
+        audit(keys, lower[owner, row], upper[owner, row], rules.part(owner))
         top.merge(owner, keys, row + span.start + block.first_id)
 
 
-def _audit(keys: Floats, lower: NDArray[Any], upper: NDArray[Any], rules: Coefficients) -> None:
+def audit(keys: Floats, lower: NDArray[Any], upper: NDArray[Any], rules: Coefficients) -> None:
     """Hold every score against its bounds: they are proved, but hardware and libraries are not."""
     score = rules.slope * keys + rules.shift
     slack = rules.relative * np.abs(keys) + rules.slack
@@ -145,16 +145,17 @@ def _audit(keys: Floats, lower: NDArray[Any], upper: NDArray[Any], rules: Coeffi
         raise GoldpanError(BROKEN_BOUND)
 
 
-def _thresholds(top: TopK, rules: Coefficients) -> NDArray[np.float32]:
+def thresholds(top: TopK, rules: Coefficients) -> NDArray[np.float32]:
     """Return the bound that a row has to exceed to enter the answer of each query."""
     kth = top.keys[:, -1]
     known = np.isfinite(kth)
     kth = np.where(known, kth, 0.0)
     threshold = rules.slope * kth + rules.shift - rules.relative * np.abs(kth) - rules.slack
-    return _down(np.where(known, threshold, -np.inf))
+    return down(np.where(known, threshold, -np.inf))
 
 
-def _down(values: Floats) -> NDArray[np.float32]:
+def down(values: Floats) -> NDArray[np.float32]:
+    """Round to a float32 that is no greater."""
     with np.errstate(over="ignore"):
         narrow = values.astype(np.float32)
     below: NDArray[np.float32] = np.nextafter(narrow, np.float32(-np.inf))
