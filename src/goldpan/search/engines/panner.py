@@ -26,7 +26,7 @@ from goldpan.search.readers import VectorReader
 
 Float32s = NDArray[np.float32]
 _METRICS = frozenset({Metric.IP, Metric.COSINE, Metric.L2, Metric.SQEUCLIDEAN})
-_LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+_LADDER = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 _TRAINING_ROWS = 64  # a list
 _BATCH, _FEWEST = 1024, 64  # queries a task
 _BLOCK = 16384

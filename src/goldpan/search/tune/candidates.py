@@ -36,7 +36,7 @@ class Candidate:
 # In the order in which they are tried, cheap ones to build first.
 CANDIDATES = (
     Candidate("flat", 1.0, "always"),
-    Candidate("panner", 0.6),
+    Candidate("panner", 0.35),
     Candidate("reduced:IVF{lists},SQ8@dims={quarter}", 0.6),
     Candidate("reduced:HNSW16_SQ8@dims={third},efConstruction=100", 0.4),
     Candidate("reduced:HNSW32_SQ8@dims={third},efConstruction=100", 0.4),
