@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,13 +27,9 @@ def ray_cluster() -> Iterator[None]:
     ray = pytest.importorskip("ray", reason="ray is not installed; type: pip install 'goldpan[ray]'")
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
     # Not that of another run: a cluster of these tests alone.
-    ray.init(
-        "local",
-        num_cpus=2,
-        object_store_memory=100 << 20,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
+    size = {"num_cpus": 2, "object_store_memory": 100 << 20}
+    with warnings.catch_warnings():  # Lance warns of forks; those of Ray start another program at once
+        warnings.filterwarnings("ignore", message=".*fork-safe")
+        ray.init("local", **size, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()

@@ -212,3 +212,12 @@ def test_search_by_text_or_image_works_from_another_folder(
     goldpan.embed(acquired, encoder="enc.py:sums")
     monkeypatch.chdir("/")
     assert len(goldpan.search_images(acquired, image=photos / "dog" / "1.png", k=3).hits) == 3
+
+
+@pytest.mark.slow
+def test_a_cluster_makes_the_same_vectors(acquired: Workspace, ray_cluster: None) -> None:
+    for executor in ("local", "ray"):
+        report = goldpan.embed(acquired, encoder="pixels:4", name=executor, batch_size=5, executor=executor)
+        assert report.rows_out == 12
+    for here, there in zip(acquired.vectors("local"), acquired.vectors("ray"), strict=True):
+        np.testing.assert_array_equal(here, there)

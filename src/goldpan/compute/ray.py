@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -101,7 +102,9 @@ def _connected(address: str | None) -> Iterator[Any]:
         return
     try:
         _look_for(address or os.environ.get("RAY_ADDRESS", ""))
-        ray.init(address, log_to_driver=False, logging_level="ERROR")
+        with warnings.catch_warnings():  # Lance warns of forks; those of Ray start another program at once
+            warnings.filterwarnings("ignore", message=".*fork-safe")
+            ray.init(address, log_to_driver=False, logging_level="ERROR")
     except (OSError, ValueError, RuntimeError) as error:
         first = str(error).strip().partition("\n")[0]
         raise InputError(f"There is no Ray cluster at {address or 'RAY_ADDRESS'}: {first}") from error

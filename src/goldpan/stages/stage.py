@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import ValidationError
 
@@ -46,7 +46,7 @@ class Stage(Generic[ConfigT]):
         ws: Workspace | str | Path,
         config: ConfigT | None = None,
         *,
-        executor: Executor | None = None,
+        executor: Executor | Literal["local", "ray"] | None = None,
         progress: Progress | None = None,
         **fields: Any,
     ) -> Report:
@@ -55,7 +55,8 @@ class Stage(Generic[ConfigT]):
         Args:
             ws: the workspace, or the path of one.
             config: the stage's configuration; or give its fields by name.
-            executor: who does the work; the processors of this machine where None.
+            executor: who does the work, or the name of one where the configuration has that field; the processors of
+                this machine where None.
             progress: told how the work moves on.
             **fields: the configuration's fields, where `config` is None.
 
@@ -64,7 +65,8 @@ class Stage(Generic[ConfigT]):
             StageError: the stage could not go on; what it committed stays.
         """
         ws = ws if isinstance(ws, Workspace) else Workspace(ws)
-        config = config or make_config(self.config, fields)
+        named = {"executor": executor} if isinstance(executor, str) else {}
+        config = config or make_config(self.config, fields | named)
         inputs = ws.versions(self.uses(ws, config) if self.uses is not None else self.reads)
         if self.made is not None and self.made(config) and ws.runs.has_done(self.name, config, inputs):
             return Report(
@@ -73,7 +75,8 @@ class Stage(Generic[ConfigT]):
         started = time.perf_counter()
         run_id = ws.runs.start(self.name, config, inputs)
         try:
-            report = self.run(ws, config, executor or executor_of(config), progress or Silent())
+            worker = executor_of(config) if executor is None or isinstance(executor, str) else executor
+            report = self.run(ws, config, worker, progress or Silent())
         except BaseException as error:
             ws.runs.failed(run_id, self.name, error, time.perf_counter() - started)
             raise

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
+from goldpan.compute.config import Spread
 from goldpan.core.config import runtime_field
 from goldpan.encoders.loading import EncoderOptions
 
@@ -17,7 +18,7 @@ class Part(NamedTuple):
     total: int
 
 
-class EmbedConfig(EncoderOptions):
+class EmbedConfig(EncoderOptions, Spread):
     """Which encoder, on what, and how it is stored."""
 
     encoder: str = Field(description="Encoder spec, such as phash:8, onnx:DIR, clip:ViT-B-32/openai, timm:resnet50.")

@@ -17,7 +17,7 @@ from goldpan.core.records import Report
 from goldpan.encoders.loading import EncoderOptions, load_encoder
 from goldpan.encoders.protocol import Encoder
 from goldpan.stages.embed.config import EmbedConfig
-from goldpan.stages.embed.work import Done, Row, batch_worker, stored_dtype
+from goldpan.stages.embed.work import BatchWorker, Done, Row, stored_dtype
 from goldpan.stages.stage import Stage
 from goldpan.store.failures import Failures
 from goldpan.store.pace import Pace
@@ -49,7 +49,7 @@ def run(ws: Workspace, config: EmbedConfig, executor: Executor, progress: Progre
         plan = _Plan(ws, config, config.batch_size or encoder.batch_size, table, failures)
         progress.start(f"embed {config.encoder}", ws.images.count(config.where) if config.part.total == 1 else None)
         writer = _Writer(table, schema, failures, plan.retried)
-        for done in executor.map(batch_worker(ws, config, encoder), plan.batches()):
+        for done in executor.map(BatchWorker(ws, config, encoder), plan.batches()):
             writer.add(done)
             progress.advance(len(done.ids) + len(done.failures), len(done.failures))
         writer.flush()

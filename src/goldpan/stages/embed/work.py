@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from goldpan.core.arrays import bad_rows
-from goldpan.core.errors import ImageError, Reason
+from goldpan.core.errors import ImageError, Reason, StageError
+from goldpan.encoders.loading import load_encoder
 from goldpan.encoders.protocol import Encoder
 from goldpan.imaging.opening import open_image
 from goldpan.stages.embed.config import EmbedConfig
@@ -38,26 +41,46 @@ class Done(NamedTuple):
     failures: list[Failure]
 
 
-def batch_worker(ws: Workspace, config: EmbedConfig, encoder: Encoder) -> Callable[[list[Row]], Done]:
-    """Return the function that embeds one batch; it may be called from several threads at once.
+class BatchWorker:
+    """Embeds one batch; it may be called from several threads at once.
 
     Every thread opens and prepares its own batch, then takes its turn at the model: decoding of some batches
-    overlaps with the model at work on others, and memory holds one batch a thread.
+    overlaps with the model at work on others, and memory holds one batch a thread. Sent to another process, it loads
+    the encoder there, once.
     """
-    turn = threading.Semaphore(encoder.concurrency)
-    dtype = stored_dtype(config, encoder)
 
-    def encode(inputs: list[Any]) -> NDArray[Any]:
-        return encoder.encode_text(inputs) if config.column else encoder.encode(_stack(inputs))
+    def __init__(self, ws: Workspace, config: EmbedConfig, encoder: Encoder) -> None:
+        self._ws, self._config, self._encoder = ws, config, encoder
+        self._turn = threading.Semaphore(encoder.concurrency)
+        self._dtype = stored_dtype(config, encoder)
 
-    def work(rows: list[Row]) -> Done:
-        ready = _texts(rows) if config.column else _images(rows, ws, config, encoder)
-        with turn:
-            done = _encoded(ready, encode, encoder.dim)
+    def __call__(self, rows: list[Row]) -> Done:
+        """Open and prepare the images, or take the texts, and encode them."""
+        ready = _texts(rows) if self._config.column else _images(rows, self._ws, self._config, self._encoder)
+        with self._turn:
+            done = _encoded(ready, self._encode, self._encoder.dim)
         with np.errstate(over="ignore"):  # what does not fit becomes infinite, and a failure below
-            return _drop_not_finite(done._replace(vectors=done.vectors.astype(dtype, copy=False)), dtype)
+            narrow = done._replace(vectors=done.vectors.astype(self._dtype, copy=False))
+            return _drop_not_finite(narrow, self._dtype)
 
-    return work
+    def _encode(self, inputs: list[Any]) -> NDArray[Any]:
+        return self._encoder.encode_text(inputs) if self._config.column else self._encoder.encode(_stack(inputs))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _elsewhere, (str(self._ws.path.resolve()), self._config, self._encoder.revision)
+
+
+@lru_cache(1)
+def _elsewhere(path: str, config: EmbedConfig, revision: str) -> BatchWorker:
+    """Make the worker anew in the process it was sent to.
+
+    Raises:
+        StageError: the encoder has other weights there.
+    """
+    encoder = load_encoder(config.encoder, config)
+    if encoder.revision != revision:
+        raise StageError(f"{config.encoder} is {encoder.revision} on {os.uname().nodename}, not {revision}.")
+    return BatchWorker(Workspace(path), config, encoder)
 
 
 def stored_dtype(config: EmbedConfig, encoder: Encoder) -> str:
