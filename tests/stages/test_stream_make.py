@@ -36,6 +36,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pq.write_table(
         pa.table({"label": names, "other": names, "some": [*names[:-2], None, None]}), tmp_path / "labels.parquet"
     )
+    np.save(tmp_path / "nan.npy", np.where(np.arange(600)[:, None] == 7, np.nan, np.ones((600, 6), np.float32)))
     np.save(tmp_path / "bad.npy", np.array([{}], object))
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 and no more")
     monkeypatch.chdir(tmp_path)
@@ -80,6 +81,7 @@ def test_labels_are_read_from_three_kinds_of_files(place: Path) -> None:
         ({"kind": "ring", "n": 10}, "kind"),
         ({"kind": "iid", "n": 600, "clusters": 3}, "has no --clusters"),
         ({"kind": "clustered"}, "--base FILE"),
+        ({"kind": "clustered", "base": "nan.npy"}, "the first in row 7"),
         ({"kind": "class-drift"}, "--labels FILE"),
         ({"kind": "class-drift", "labels": "nowhere.txt"}, "no file"),
         ({"kind": "class-drift", "labels": "labels.parquet:colour"}, "no column 'colour'"),

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from goldpan.core.errors import InputError
+from goldpan.core.errors import ArrayError, InputError
 from goldpan.core.records import Ids
-from goldpan.search.readers import VectorSource, as_reader
+from goldpan.search.readers import VectorReader, VectorSource, as_reader
 from goldpan.search.runbooks.plan import Plan
 
 _BLOCK_ROWS = 65_536
@@ -33,6 +33,7 @@ def cluster_rows(
 
     Raises:
         InputError: more clusters than rows.
+        ArrayError: a row holds NaN or infinite values.
     """
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
@@ -44,12 +45,20 @@ def cluster_rows(
     chosen = np.sort(rng.choice(reader.n, min(sample, reader.n), replace=False))
     spans = [(start, min(reader.n, start + _BLOCK_ROWS)) for start in range(0, reader.n, _BLOCK_ROWS)]
     inside = [chosen[(chosen >= start) & (chosen < stop)] - start for start, stop in spans]
-    rows = np.concatenate([_wide(reader.read(*span)[held], packed) for span, held in zip(spans, inside, strict=True)])
+    rows = np.concatenate([_rows(reader, span, packed)[held] for span, held in zip(spans, inside, strict=True)])
     model = KMeans(clusters, init="k-means++", n_init=1, max_iter=10, random_state=seed)
     with threadpool_limits(1):  # sums in one order: same rows, same clusters
         model.fit(rows)
-        found = [model.predict(_wide(reader.read(*span), packed)) for span in spans]
+        found = [model.predict(_rows(reader, span, packed)) for span in spans]
     return np.concatenate(found).astype(np.int64)
+
+
+def _rows(reader: VectorReader, span: tuple[int, int], packed: bool) -> NDArray[np.float32]:
+    rows = _wide(reader.read(*span), packed)
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        raise ArrayError(f"base has NaN or infinite values, the first in row {span[0] + int(np.argmin(finite))}.")
+    return rows
 
 
 def plan_clustered(groups: Ids, *, rounds: int = 5, seed: int = 0) -> Plan:
