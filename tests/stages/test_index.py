@@ -110,6 +110,20 @@ def test_packed_bits_of_a_workspace(filled: Workspace, tmp_path: Path) -> None:
     found = search(IndexSearchConfig(index=output, queries=str(filled.path / "vectors/bits.lance"), k=1))
     np.testing.assert_array_equal(found.neighbors.ids[:, 0], np.arange(300))
     assert found.neighbors.scores.max() == 0
+    report = build(IndexBuildConfig(vectors=str(filled.path), encoder="bits", output=tmp_path / "usual"))
+    assert report.details["engine"].startswith("faiss:BHNSW32")
+    assert report.details["measured"]["recall"] > 0.9
+
+
+def test_a_workspace_of_several_vectors_or_none_says_which(filled: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds several vectors; choose with --encoder: bits, toy"):
+        build(IndexBuildConfig(vectors=str(filled.path), output=tmp_path / "index"))
+    (tmp_path / "empty").mkdir()
+    for name in ("goldpan.json", "images.lance"):
+        place = filled.path / name
+        (shutil.copytree if place.is_dir() else shutil.copy)(place, (tmp_path / "empty").joinpath(name))
+    with pytest.raises(InputError, match="holds no vectors; make some with: goldpan embed"):
+        build(IndexBuildConfig(vectors=str(tmp_path / "empty"), output=tmp_path / "index"))
 
 
 @pytest.mark.parametrize("name", ["ids.npy", "metadata.parquet"])

@@ -10,6 +10,7 @@ from goldpan.core.config import Config, runtime_field
 from goldpan.core.errors import InputError
 
 DEFAULT_ENGINE = "faiss:HNSW32_SQ8@efConstruction=200,efSearch=64"
+DEFAULT_BINARY = "faiss:BHNSW32@efConstruction=200,efSearch=64"  # for packed bits
 
 
 class IndexBuildConfig(Config):
@@ -17,7 +18,11 @@ class IndexBuildConfig(Config):
 
     vectors: str = Field(description="Vectors to index: a file, file.h5:train, or a workspace.")
     output: Path = Field(description="The index folder; it appears whole.")
-    engine: str = Field(DEFAULT_ENGINE, description="flat, faiss:FACTORY, hnswlib, usearch ... with @option=value,...")
+    engine: str | None = Field(
+        None,
+        description="flat, faiss:FACTORY, hnswlib, usearch ... with @option=value,...; "
+        f"{DEFAULT_ENGINE} if unset, {DEFAULT_BINARY} for packed bits.",
+    )
     metric: str | None = Field(
         None, description="ip, cosine, l2, sqeuclidean or hamming; what the vectors name if unset."
     )

@@ -19,7 +19,14 @@ from goldpan.formats.truth import write_truth
 from goldpan.formats.vectors import open_vectors
 from goldpan.search.engines.loading import open_index
 from goldpan.search.engines.protocol import Index
-from goldpan.stages.index.config import IndexAddConfig, IndexBuildConfig, IndexRemoveConfig, IndexSearchConfig
+from goldpan.stages.index.config import (
+    DEFAULT_BINARY,
+    DEFAULT_ENGINE,
+    IndexAddConfig,
+    IndexBuildConfig,
+    IndexRemoveConfig,
+    IndexSearchConfig,
+)
 from goldpan.stages.index.folder import IndexFolder, read_record, write_index_folder
 from goldpan.stages.index.measure import measure
 from goldpan.stages.index.source import ROW, Source, Watched, read_names
@@ -44,7 +51,8 @@ def build(config: IndexBuildConfig, progress: Progress | None = None) -> Report:
     about: dict[str, Any] = {"source": source.address, "made_from": _digest(config, source)}
     if _is_done(config, about):
         return Report("index", details={"nothing_to_do": f"{config.output} was built from the same vectors before"})
-    index = open_index(config.engine, dim=reader.dim, metric=metric, threads=config.threads, seed=config.seed)
+    engine = config.engine or (DEFAULT_BINARY if metric is Metric.HAMMING else DEFAULT_ENGINE)
+    index = open_index(engine, dim=reader.dim, metric=metric, threads=config.threads, seed=config.seed)
     index.build(Watched(reader, progress, "index"))
     progress.finish()
     about |= {"build_seconds": round(time.perf_counter() - started, 3), "memory_bytes": index.memory_bytes()}

@@ -97,8 +97,9 @@ def _chosen(ws: Workspace, encoder: str | None) -> str:
     if encoder is not None:
         return ws.find_vectors(encoder).name.removeprefix("vectors/")
     if len(names) != 1:
-        listed = ", ".join(names) or "none"
-        raise InputError(f"{ws.path} holds several vectors or none ({listed}); choose with --encoder.")
+        if not names:
+            raise InputError(f"{ws.path} holds no vectors; make some with: goldpan embed {ws.path} --encoder ...")
+        raise InputError(f"{ws.path} holds several vectors; choose with --encoder: {', '.join(names)}.")
     return names[0]
 
 

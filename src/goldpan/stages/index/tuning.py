@@ -18,7 +18,7 @@ from goldpan.formats.atomic import replace_file
 from goldpan.formats.vectors import open_vectors
 from goldpan.search.tune import Goal, NothingFits, Tuned, tune_index
 from goldpan.search.tune.goal import DEFAULT_RECALL, parse_bytes
-from goldpan.search.tune.measured import Measured
+from goldpan.search.tune.measured import Measured, megabytes
 from goldpan.stages.index.folder import read_record, write_index_folder
 from goldpan.stages.index.source import Source
 from goldpan.stages.stage import make_config
@@ -158,7 +158,7 @@ def _table(config: TuneConfig, metric: Metric, rows: list[Measured], tuned: Tune
 
 def _report(path: Path, record: dict[str, Any], tuned: Tuned, seconds: float) -> Report:
     row = tuned.chosen
-    said = [f"recall {row.recall:.4f}", f"{row.qps:,.0f} queries/s", f"{row.bytes / 1e6:,.1f} MB"]
+    said = [f"recall {row.recall:.4f}", f"{row.qps:,.0f} queries/s", megabytes(row.bytes)]
     if row.recall_lower is not None:
         said[0] += f" (at least {row.recall_lower:.4f})"
     return Report(
