@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from goldpan.stages.truth.run import truth
     from goldpan.stages.verify.run import verify
     from goldpan.store.workspace import Workspace
+    from goldpan.web.bench import bench_report
 
 _FRONT_DOOR = {
     "GoldpanError": "core.errors:GoldpanError",
@@ -55,6 +56,7 @@ _FRONT_DOOR = {
     "acquire_table": "stages.acquire.table:STAGE",
     "acquire_webdataset": "stages.acquire.webdataset:STAGE",
     "bench_make": "stages.bench.run:STAGE",
+    "bench_report": "web.bench:bench_report",
     "bench_runbook": "stages.stream.make:bench_runbook",
     "bench_sisap": "stages.sisap.run:bench_sisap",
     "bench_stream": "stages.stream.run:bench_stream",
@@ -89,6 +91,7 @@ __all__ = [
     "acquire_table",
     "acquire_webdataset",
     "bench_make",
+    "bench_report",
     "bench_run",
     "bench_runbook",
     "bench_sisap",

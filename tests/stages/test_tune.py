@@ -116,3 +116,11 @@ def test_vectors_of_a_workspace_bring_their_metadata(filled: Workspace, tmp_path
 def test_what_cannot_be_is_one_sentence(base: Path, tmp_path: Path, fields: dict[str, object], match: str) -> None:
     with pytest.raises((InputError, NothingFits), match=match):
         bench_tune(**{"vectors": str(base), "metric": "ip", "output": tmp_path / "index"} | fields)
+
+
+def test_an_array_where_an_address_belongs_is_named_by_its_shape(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"valid string \(given: ndarray of shape \(300, 8\)\)"):
+        bench_tune(vectors=np.zeros((300, 8)), metric="l2", output=tmp_path / "index")
+    with pytest.raises(InputError) as caught:
+        bench_tune(vectors=list(range(5000)), metric="l2", output=tmp_path / "index")
+    assert len(str(caught.value)) < 250

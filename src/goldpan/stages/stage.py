@@ -85,6 +85,9 @@ class Stage(Generic[ConfigT]):
         return report
 
 
+_SHOWN = 120
+
+
 def make_config(model: type[ConfigT], fields: dict[str, Any]) -> ConfigT:
     """Build a configuration from named fields; what pydantic rejects becomes one sentence.
 
@@ -100,12 +103,24 @@ def make_config(model: type[ConfigT], fields: dict[str, Any]) -> ConfigT:
 def explain(error: ValidationError) -> str:
     """Say what pydantic found wrong: which field, which value, what is allowed."""
     problems = []
-    for item in error.errors():
+    found = error.errors()
+    for item in found:
+        depth = len(item["loc"])
+        if item["type"] == "too_short" and any(one["loc"][:depth] == item["loc"] != one["loc"] for one in found):
+            continue  # a list lacks the items that are wrong, which are said themselves
         cause = item.get("ctx", {}).get("error")
         if isinstance(cause, GoldpanError):
             problems.append(str(cause))
             continue
         name = ".".join(str(part) for part in item["loc"]) or "configuration"
-        given = "" if item["type"] == "missing" else f" (given: {item['input']!r})"
+        given = "" if item["type"] == "missing" else f" (given: {_short(item['input'])})"
         problems.append(f"{name}: {item['msg'].removeprefix('Value error, ')}{given}")
     return "; ".join(problems) + ("" if problems and problems[-1].endswith(".") else ".")
+
+
+def _short(value: Any) -> str:
+    """Return a value as part of a sentence: one line, and an array by its shape."""
+    if getattr(value, "shape", ()):
+        return f"{type(value).__name__} of shape {value.shape}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

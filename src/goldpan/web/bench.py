@@ -19,6 +19,7 @@ from goldpan.stages.experiment.store import open_results
 from goldpan.stages.experiment.summary import Summary
 from goldpan.stages.experiment.tables import Table
 from goldpan.stages.experiment.views import all_tables, compare
+from goldpan.stages.stage import make_config
 from goldpan.web.gallery import write_page
 
 _MARKDOWN = "report.md"
@@ -90,6 +91,15 @@ def report(config: BenchReportConfig, progress: Progress | None = None) -> Repor
         seconds=time.perf_counter() - started,
         outputs={str(page): f"the report, with {files} CSV and SVG files and report.md beside it"},
     )
+
+
+def bench_report(**fields: Any) -> Report:
+    """Write a report of results; the fields are those of `BenchReportConfig`.
+
+    Example:
+        ``goldpan.bench_report(results="results", output="report")``
+    """
+    return report(make_config(BenchReportConfig, fields))
 
 
 def _write(path: Path, text: str) -> None:

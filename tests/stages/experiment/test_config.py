@@ -54,3 +54,11 @@ def test_settings():
     assert settings_of(EngineConfig(spec="x"), {}) == ({},)
     with pytest.raises(InputError, match="no search parameter 'nprobe' to sweep; it has: ef, p"):
         settings_of(EngineConfig(spec="x", sweep={"nprobe": 3}), ladder)
+
+
+def test_a_list_of_wrong_items_is_not_said_to_be_empty(tmp_path: Path) -> None:
+    path = tmp_path / "experiment.toml"
+    path.write_text('[[dataset]]\nsource = "A"\nfoo = 3\n[[engine]]\nspec = "flat"\n')
+    with pytest.raises(InputError, match=r"dataset\.0\.foo") as caught:
+        read_experiment(path)
+    assert "at least 1 item" not in str(caught.value)

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import goldpan
 from goldpan.core.errors import FormatError, InputError, UnknownName
 from goldpan.stages.experiment.figures import builds_figure, figures
 from goldpan.stages.experiment.store import Results
@@ -120,6 +121,9 @@ def test_other_files_are_not_written_over_and_recalls_are_shares(tmp_path):
     assert (tmp_path / "site/index.html").read_text() == "mine"
     with pytest.raises(InputError, match="is a file"):
         report(BenchReportConfig(results=tmp_path / "results", output=tmp_path / "site/index.html"))
+    goldpan.bench_report(results=tmp_path / "results", output=tmp_path / "report")
+    goldpan.bench_report(results=tmp_path / "results", output=tmp_path / "report")  # its own it writes anew
+    assert (tmp_path / "report/index.html").is_file()
     for recalls in ((2.0,), (0.9, 0.9), ()):
         with pytest.raises(ValueError, match="recalls are above 0"):
             BenchReportConfig(**fields, recalls=recalls)
