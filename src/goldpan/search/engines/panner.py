@@ -40,13 +40,13 @@ class Codes(NamedTuple):
 
 
 class Panner(Adapter):
-    """``panner@lists=0,nprobe=8,refine=2``; see `goldpan.search.engines.protocol.Index`.
+    """``panner@lists=0,nprobe=16,refine=2``; see `goldpan.search.engines.protocol.Index`.
 
     ``lists=0`` takes the square root of the rows; ``refine`` times k estimates are computed again in float32.
     """
 
     def __init__(self, spec: EngineSpec, dim: int, metric: Metric, threads: int | None, seed: int) -> None:
-        super().__init__(spec, dim, metric, threads, seed, {"lists": 0, "nprobe": 8, "refine": 2})
+        super().__init__(spec, dim, metric, threads, seed, {"lists": 0, "nprobe": 16, "refine": 2})
         self.traits = Traits(_METRICS, adds=True, removes=True, consolidates=True, ladder={"nprobe": _LADDER})
         self._distance = metric in (Metric.L2, Metric.SQEUCLIDEAN)
         self._slots = Slots(dim)
