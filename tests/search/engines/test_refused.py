@@ -47,8 +47,10 @@ def test_an_option_is_named_once() -> None:
         parse_spec("hnswlib@M=16,M=17")
 
 
-def test_an_id_to_remove_that_comes_twice_is_named() -> None:
-    index = open_index("faiss:Flat", dim=16, metric="l2")
+@pytest.mark.parametrize("spec", ["flat", "faiss:Flat"])
+def test_an_id_to_remove_that_comes_twice_is_named(spec: str) -> None:
+    index = open_index(spec, dim=16, metric="l2")
     index.build(ROWS)
     with pytest.raises(InputError, match="id 3 comes twice"):
         index.remove(np.array([3, 3]))
+    assert index.n == 40

@@ -195,7 +195,7 @@ class Adapter(ABC):
                 known = ", ".join(self.traits.ladder) or "none"
                 raise InputError(f"{self.spec} has no search parameter {name!r}; known: {known}.")
             if not value >= 1:
-                raise InputError(f"{name} must be 1 or more, not {value}.")
+                raise InputError(f"{name} must be 1 or more, not {value:g}.")
         return {name: parameters.get(name, float(self.options[name])) for name in self.traits.ladder}
 
     def _check(self, dim: int, dtype: np.dtype[Any]) -> None:

@@ -56,9 +56,12 @@ class Flat:
 
     def remove(self, ids: Ids) -> None:
         """Drop rows."""
-        missing = np.setdiff1d(checked_ids(ids), self._ids)
+        values, counts = np.unique(checked_ids(ids), return_counts=True)
+        missing = np.setdiff1d(values, self._ids)
         if len(missing):
             raise InputError(f"id {missing[0]} is not in the index.")
+        if len(values) < len(ids):
+            raise InputError(f"id {values[counts > 1][0]} comes twice; name each id once.")
         keep = ~np.isin(self._ids, ids)
         self._rows, self._ids = self._rows[keep], self._ids[keep]
 
