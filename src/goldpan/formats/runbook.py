@@ -119,9 +119,7 @@ def read_runbook(path: str | Path, dataset: str | None = None, *, n: int | None 
         raise InputError(f"There is no runbook {where}.")
     datasets = _pairs(load_yaml(where), where, "the file")
     if dataset is None and len(datasets) > 1:
-        raise InputError(
-            f"{where} holds runbooks for {', '.join(map(str, datasets))}; name one, such as --entry NAME."
-        )
+        raise InputError(f"{where} holds runbooks for {', '.join(map(str, datasets))}; name one, such as --entry NAME.")
     if dataset is not None and dataset not in datasets:
         raise UnknownName("dataset of the runbook", dataset, map(str, datasets), f"({where})")
     if not datasets:

@@ -110,6 +110,8 @@ def exact_search(  # noqa: PLR0913  three are positional, the rest has defaults
     found_metric = parse_metric(metric)
     base, queries = as_reader(base, "base"), as_reader(queries, "queries")
     _check(base, queries, k, found_metric)
+    if workers is not None and workers < 1:
+        raise InputError(f"workers must be 1 or more, not {workers}.")
     asked = _asked(queries, only)
     loops = load_kernels(kernels)
     length = min(k + 1, base.n)
@@ -147,8 +149,8 @@ def _processors() -> int:
 def _check(base: VectorReader, queries: VectorReader, k: int, metric: Metric) -> None:
     if base.dim != queries.dim:
         raise ArrayError(f"queries have {queries.dim} dimensions, but the base has {base.dim}.")
-    if not 1 <= k <= base.n:
-        raise InputError(f"k must be 1 to {base.n}, the number of base rows, not {k}.")
+    if not isinstance(k, (int, np.integer)) or not 1 <= k <= base.n:
+        raise InputError(f"k must be 1 to {base.n}, the number of base rows, not {k!r}.")
     if base.dim > bounds.MAX_DIM:
         raise ArrayError(f"vectors may have up to {bounds.MAX_DIM} dimensions, not {base.dim}.")
     if metric is Metric.HAMMING and not np.dtype(base.dtype) == np.dtype(queries.dtype) == np.uint8:

@@ -159,7 +159,8 @@ def _start(config: StreamConfig, runbook: Runbook, data: Data, stream: str) -> d
         raise InputError(f"{config.runbook} never searches; there is nothing to score.")
     if config.output.exists() and not config.output.is_dir():
         raise InputError(f"{config.output} is a file; name a folder.")
-    if not (config.output / _LOCK).exists() and config.output.is_dir() and any(config.output.iterdir()):
+    ours = any((config.output / name).exists() for name in (_LOCK, RECORD))
+    if not ours and config.output.is_dir() and any(config.output.iterdir()):
         raise InputError(f"{config.output} holds other things than streams; name another output folder.")
     return {
         "goldpan": __version__,
