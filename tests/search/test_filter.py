@@ -69,6 +69,13 @@ def test_several_blocks_and_queries_that_fall_back(kernels):
     assert found.fallbacks[:60].any()
 
 
+@pytest.mark.parametrize("kernels", LEVELS)
+def test_the_bounds_of_whole_numbers_at_unit_length_rule_rows_out(kernels):
+    base = np.random.default_rng(0).integers(0, 100, (2000, 40), np.uint8)
+    found = exact_search(base, base[:20], 10, "cosine", kernels=kernels)
+    assert found.survivors.max() < 50
+
+
 def test_a_trial_decides_for_the_rest(monkeypatch):
     generator = np.random.default_rng(0)
     base = generator.standard_normal((5000, 64)).astype(np.float32)

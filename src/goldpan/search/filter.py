@@ -123,8 +123,9 @@ class _Coder:
     def _packed(self, name: str, block: Block, numbers: Ids | None, mean: Floats) -> tuple[NDArray[Any], Packed]:
         """Return the rows as they are computed with, and their codes: of a whole block as panels, or of some rows."""
         panels = numbers is None
-        whole = block.rows.dtype.kind in "iu" and bool(np.all(mean == np.rint(mean)))
-        how = Packing(mean, self.job.metric is Metric.COSINE, whole, panels, self.rotation)
+        unit = self.job.metric is Metric.COSINE
+        whole = not unit and block.rows.dtype.kind in "iu" and bool(np.all(mean == np.rint(mean)))
+        how = Packing(mean, unit, whole, panels, self.rotation)
         rows = computable(block.rows if numbers is None else block.rows[numbers])
         n = len(rows)
         padding = -n % bounds.PANEL if panels else 0
