@@ -39,12 +39,12 @@ class NativeKernels:
     """
 
     threads = True
-    few_queries = 3
     code_dtype: type[Any] = np.int16
 
     def __init__(self, level: str) -> None:
         self.level = level
         self.name = f"native:{level}"
+        self.few_queries = 7 if level.startswith("avx512") else 3
         self.narrow: NarrowSearch | None = self.search_narrow if _native.narrow_first(level) else None
 
     def pack(self, rows: NDArray[Any], out: Packed, how: Packing) -> None:
