@@ -35,7 +35,7 @@ public:
     Scan(const Level& level, const Tiling& tiling, const Base& base, const Queries& queries, const Second* second,
          size_t d, Metric metric, const Answers& answers)
         : tiling_(tiling), base_(base), queries_(queries), second_(second), answers_(answers), words_(queries.words),
-          capacity_(second ? 8 * answers.k + 512 : std::max(kSmallestBuffer, 3 * answers.k)), scorer_(level, metric, base.rows, queries.rows, d) {
+          capacity_(second ? 6 * answers.k + 64 : std::max(kSmallestBuffer, 3 * answers.k)), scorer_(level, metric, base.rows, queries.rows, d) {
         const size_t group = tiling.group;
         const size_t fitting = std::min(kCodeBytes / (4 * words_), kHeldBytes / (sizeof(Candidate) * capacity_));
         most_ = std::max(group, std::min(fitting / group * group, (queries.n + group - 1) / group * group));
