@@ -31,7 +31,7 @@ class Block(NamedTuple):
 
 
 def plan_blocks(base: VectorReader, queries: VectorReader, k: int, memory_bytes: int, code_bytes: int) -> Plan:
-    """Share the memory: queries take up to a third of it, the base the rest.
+    """Share the memory: queries take up to half, as every part of them is a pass over the base, the base the rest.
 
     Args:
         base: the base.
@@ -41,7 +41,7 @@ def plan_blocks(base: VectorReader, queries: VectorReader, k: int, memory_bytes:
         code_bytes: bytes of the code of one value, in the wider kind of codes.
     """
     query_row = _row_bytes(queries, code_bytes + 1) + 32 * k + 96  # narrow codes beside the others
-    query_rows = _fit(queries.n, memory_bytes // 3, query_row, PANEL)
+    query_rows = _fit(queries.n, memory_bytes // 2, query_row, PANEL)
     base_row = _row_bytes(base, code_bytes) + 64
     base_rows = _fit(base.n, memory_bytes - query_rows * query_row, base_row, _FEWEST_BASE_ROWS)
     return Plan(base_rows, query_rows)

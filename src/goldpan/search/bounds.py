@@ -53,6 +53,7 @@ _ROUND = 2.0**-50  # a few roundings of float64
 _TINY = 2.0**-120  # more than float32 underflow can take away, even where subnormals are flushed to zero
 _LARGEST_WEIGHT = 1e37  # beyond these a query is scored against every row instead
 _LARGEST_SLOPE = 1e150
+_WIDE_ROWS = 256
 
 
 class Rotation(NamedTuple):
@@ -258,11 +259,9 @@ def query_block(rows: NDArray[Any], packed: Packed, metric: Metric, mean: Floats
     dim = rows.shape[1]
     scale = np.where(packed.norm == 0, 1.0, packed.scale)
     residual = packed.residual + (d_slack(dim) * (packed.norm > 0) if metric is Metric.COSINE else 0.0)
-    wide = rows.astype(np.float64)
-    length = packed.norm if not _is_distance(metric) else np.sqrt(np.einsum("ij,ij->i", wide, wide))
-    shift = wide @ mean
+    shift, true_norm = _shift_and_norm(rows, mean)
+    length = true_norm if _is_distance(metric) else packed.norm
     if metric is Metric.COSINE:
-        true_norm = np.sqrt(np.einsum("ij,ij->i", wide, wide))
         shift = np.divide(shift, true_norm, out=np.zeros_like(shift), where=true_norm > 0)
     grown = (packed.norm + residual) * (1 + _OUT) / scale
     return QueryBlock(
@@ -275,6 +274,17 @@ def query_block(rows: NDArray[Any], packed: Packed, metric: Metric, mean: Floats
         length=length,
         shift=shift,
     )
+
+
+def _shift_and_norm(rows: NDArray[Any], mean: Floats) -> tuple[Floats, Floats]:
+    """Return q·m and |q| of queries in float64, a few rows at a time: a wide copy of all costs more than the sums."""
+    shift, norm = np.empty(len(rows)), np.empty(len(rows))
+    for start in range(0, len(rows), _WIDE_ROWS):
+        span = slice(start, start + _WIDE_ROWS)
+        wide = rows[span].astype(np.float64)
+        shift[span] = wide @ mean
+        norm[span] = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+    return shift, norm
 
 
 def coefficients(queries: QueryBlock, block: BaseBlock, metric: Metric, mean: Floats) -> Coefficients:

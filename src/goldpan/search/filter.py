@@ -179,7 +179,9 @@ class _Side:
         if not len(numbers):
             return looks
         job, coder = self.coder.job, self.coder
-        queries, base, answers = self._queries(numbers), coder.base(block), top.part(numbers)
+        queries, base = self._queries(numbers), coder.base(block)
+        everyone = len(numbers) == len(top.ids)
+        answers = top if everyone else top.part(numbers)
         rules = bounds.coefficients(queries, base, job.metric, coder.mean)
         second = bounds.second_look(queries, coder.mean)
 
@@ -191,7 +193,8 @@ class _Side:
                 looks[span] = job.loops.narrow(base, *few, second.part(span))
 
         job.run_queries(search, len(numbers))
-        top.put(numbers, answers)
+        if not everyone:
+            top.put(numbers, answers)
         return looks
 
     def _queries(self, numbers: Ids) -> QueryBlock:
