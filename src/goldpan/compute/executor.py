@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor as Pool
@@ -11,13 +10,10 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import islice
 from typing import Literal, Protocol, TypeVar
 
+from goldpan.core.machine import processors
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-def cpu_count() -> int:
-    """Return the number of processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -55,7 +51,7 @@ class LocalExecutor:
         kind: Literal["threads", "processes"] = "threads",
         in_flight: int | None = None,
     ) -> None:
-        self.workers = workers or cpu_count()
+        self.workers = workers or processors()
         self.kind = kind
         self.in_flight = in_flight or 2 * self.workers
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from goldpan.core.arrays import unit_rows
 from goldpan.core.errors import FormatError, InputError
+from goldpan.core.machine import processors
 from goldpan.core.records import Metric
 from goldpan.encoders.digests import digest, file_digest
 from goldpan.encoders.files import OnnxFiles, find_files
-from goldpan.encoders.machine import processors
 from goldpan.encoders.options import PREPROCESSING, EncoderOptions
 from goldpan.encoders.preprocessing import Preparer, Preprocessing, from_transformers
 from goldpan.encoders.protocol import Encoder, takes_no_text

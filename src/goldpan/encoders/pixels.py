@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goldpan.core.errors import InputError
+from goldpan.core.machine import processors
 from goldpan.core.records import Metric
 from goldpan.encoders.digests import digest
-from goldpan.encoders.machine import processors
 from goldpan.encoders.options import EncoderOptions
 from goldpan.encoders.protocol import Encoder, takes_no_text
 from goldpan.imaging.transforms import resampling

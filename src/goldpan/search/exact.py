@@ -6,7 +6,6 @@ answer so far is exact, and its k-th key is the threshold for the next. `goldpan
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goldpan.core.errors import ArrayError, InputError
+from goldpan.core.machine import processors
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Floats, Ids, Metric, Neighbors, parse_metric
 from goldpan.search import bounds
@@ -120,7 +120,7 @@ def exact_search(  # noqa: PLR0913  three are positional, the rest has defaults
     progress = progress or Silent()
     progress.start("exact search", base.n * -(-len(asked) // plan.query_rows))
     top = TopK.empty(len(asked), length)
-    workers = (workers or _processors()) if loops.threads and work > _INLINE_WORK else 1
+    workers = (workers or processors()) if loops.threads and work > _INLINE_WORK else 1
     with _threads(workers) as spread:
         job = Job(base, plan.base_rows, found_metric, loops, spread, workers, progress)
         for part in read_blocks(queries, plan.query_rows, asked):
@@ -140,10 +140,6 @@ def _threads(workers: int) -> Iterator[Map]:
         return
     with ThreadPoolExecutor(workers, "exact-search") as pool:
         yield pool.map
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check(base: VectorReader, queries: VectorReader, k: int, metric: Metric) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from goldpan.core.arrays import check_vectors
 from goldpan.core.errors import ArrayError, FormatError, InputError
+from goldpan.core.machine import processors
 from goldpan.core.records import Floats, Ids, Metric, Neighbors
 from goldpan.search.blocks import read_blocks
 from goldpan.search.engines.labels import Labels
@@ -53,7 +53,7 @@ class Adapter(ABC):
         defaults: Mapping[str, Option],
     ) -> None:
         self.spec, self.dim, self.metric, self.seed = str(spec), dim, metric, seed
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or processors()
         self.options = read_options(spec, defaults, named=self.named)
         self._labels = Labels()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goldpan.core.errors import InputError
+from goldpan.core.machine import processors
 from goldpan.core.records import Floats, Ids, Metric, Neighbors, parse_metric
 from goldpan.search.blocks import read_blocks
 from goldpan.search.engines.adapter import BLOCK_BYTES
@@ -73,7 +73,7 @@ class RemoteIndex:
         timeout: float | None = None,
     ) -> None:
         self.spec, self.dim, self.metric, self.n = spec, dim, parse_metric(metric), 0
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or processors()
         self._worker = WorkerProcess(spec, self.threads, python, env, timeout)
         self.last: Usage
         try:

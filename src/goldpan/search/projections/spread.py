@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from goldpan.core.machine import processors
 from goldpan.core.progress import Progress
 from goldpan.search.blocks import read_blocks
 from goldpan.search.readers import VectorReader
@@ -27,7 +27,7 @@ def spread_blocks(
     Each thread works on a block of its own, with matrix products on one thread: no slower than many threads in one
     product on a machine of its own, and faster on a busy one or where other steps go with the product.
     """
-    workers = workers or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    workers = workers or processors()
     waiting: deque[tuple[Future[Result], int]] = deque()
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers, "projection") as pool:
         for block in read_blocks(reader, BLOCK_ROWS, range(reader.n)):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from goldpan.core.errors import InputError
+from goldpan.core.machine import processors
 
 _LOOK_EVERY_S = 2.0
 _PACKAGES = ("numpy", "faiss-cpu", "hnswlib", "usearch", "scalable-vs", "pylance")
@@ -43,7 +44,7 @@ def machine() -> dict[str, Any]:
     """Return what timings depend on: processor, number of cores, memory, system, Python, packages."""
     return {
         "processor": _line("/proc/cpuinfo", "model name") or platform.processor() or platform.machine(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": processors(),
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB",
         "system": platform.platform(),
         "python": platform.python_version(),

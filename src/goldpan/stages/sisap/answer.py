@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import resource
 import sys
@@ -15,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from goldpan.core.errors import InputError
+from goldpan.core.machine import processors
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Metric, Neighbors
 from goldpan.formats.results import SisapResult, write_sisap_result, write_sisap_sketches
@@ -77,7 +77,7 @@ def answer(config: SisapConfig, task: Task, question: Question, progress: Progre
 
 def threads_of(config: SisapConfig, task: Task) -> int:
     """Return the threads to use: those asked for, else all that there are and that the task allows."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    there = processors()
     return config.threads or min(there, task.cpus or there)
 
 

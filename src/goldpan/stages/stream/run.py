@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import os
 import platform
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any
 
 from goldpan import __version__
 from goldpan.core.errors import InputError, Reason, UnknownName
+from goldpan.core.machine import processors
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Report
 from goldpan.formats.runbook import Runbook, read_runbook
@@ -182,7 +182,7 @@ def _start(config: StreamConfig, runbook: Runbook, data: Data, stream: str) -> d
         },
         "settings": config.model_dump(mode="json", exclude=NOT_PLAYED),
         "machine": {
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "cores": processors(),
             "system": platform.platform(),
             "python": platform.python_version(),
         },

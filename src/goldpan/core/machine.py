@@ -1,4 +1,4 @@
-"""How many processors there are for a model."""
+"""How many processors there are."""
 
 from __future__ import annotations
 
