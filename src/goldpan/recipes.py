@@ -15,15 +15,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from goldpan.core.catalog import Catalog
-from goldpan.core.config import Config
-from goldpan.core.errors import FormatError, InputError
+from goldpan.core.config import Config, read_toml
+from goldpan.core.errors import InputError
 from goldpan.core.progress import Progress
 from goldpan.core.records import Report
 from goldpan.stages.stage import Stage, make_config
@@ -66,12 +65,7 @@ def read_recipe(path: Path) -> Recipe:
         InputError: no such file, an unknown stage or key, or a value that is not allowed; the stage is named.
         FormatError: the file is no TOML.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FormatError(path, f"not TOML: {error}") from error
+    content = read_toml(path, "a recipe")
     unknown = set(content) - {"workspace", "stage"}
     if unknown or "workspace" not in content:
         raise InputError(

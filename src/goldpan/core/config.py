@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from goldpan.core.errors import FormatError, InputError
 
 
 class Config(BaseModel):
@@ -28,3 +32,22 @@ RUNTIME: dict[str, Any] = {"runtime": True}
 def runtime_field(default: Any, description: str, **limits: Any) -> Any:
     """Declare a field that changes how work is done (workers, device), never what comes out of it."""
     return Field(default, description=description, json_schema_extra=RUNTIME, **limits)
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """Return the tables of a TOML file.
+
+    Args:
+        path: the file.
+        what: the word for messages, such as "a recipe".
+
+    Raises:
+        InputError: it cannot be read.
+        FormatError: it is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}; name the TOML file of {what}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FormatError(path, f"not TOML: {error}") from error

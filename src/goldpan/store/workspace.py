@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from goldpan import __version__
 from goldpan.core.errors import UnknownName, WorkspaceError
+from goldpan.core.locks import hold
 from goldpan.store.blobs import Blobs
 from goldpan.store.failures import Failures
 from goldpan.store.runs import Runs
@@ -175,13 +175,9 @@ class Workspace:
         """
         locks = self.path / ".locks"
         locks.mkdir(exist_ok=True)
-        with (locks / hashlib.sha256(what.encode("utf-8", "replace")).hexdigest()[:16]).open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise WorkspaceError(
-                    f"Another run is writing {what} of {self.path}; wait for it to end, then type the command again."
-                ) from None
+        lock = locks / hashlib.sha256(what.encode("utf-8", "replace")).hexdigest()[:16]
+        busy = f"Another run is writing {what} of {self.path}; wait for it to end, then type the command again."
+        with hold(lock, WorkspaceError(busy)):
             yield
 
     def _table(self, name: str, schema: Any) -> Table:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from goldpan.core.config import Config, runtime_field
-from goldpan.core.errors import FormatError, InputError
+from goldpan.core.config import Config, read_toml, runtime_field
+from goldpan.core.errors import InputError
 from goldpan.core.records import parse_metric
 from goldpan.search.engines.spec import parse_spec
 from goldpan.stages.stage import make_config
@@ -141,12 +140,7 @@ def read_experiment(path: Path) -> Experiment:
         InputError: no such file, an unknown key, or a value that is not allowed.
         FormatError: the file is no TOML.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}; name the TOML file of an experiment.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FormatError(path, f"not TOML: {error}") from error
+    content = read_toml(path, "an experiment")
     try:
         return make_config(Experiment, content)
     except InputError as error:

@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from goldpan.core.errors import FormatError, InputError
+from goldpan.core.locks import hold
 from goldpan.stages.experiment.config import Setting
 
 Record = dict[str, Any]
@@ -97,11 +97,8 @@ class Results:
             InputError: another process is at work in this folder.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise InputError(f"Another experiment writes to {self.folder}; wait for it, or name another.") from None
+        busy = InputError(f"Another experiment writes to {self.folder}; wait for it, or name another.")
+        with hold(self.folder / ".lock", busy):
             for kind in ("datasets", "builds", "rows"):
                 _drop_half_line(self._path(kind))
             yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import platform
 import time
@@ -13,6 +12,7 @@ from typing import Any
 
 from goldpan import __version__
 from goldpan.core.errors import InputError, Reason, UnknownName
+from goldpan.core.locks import hold
 from goldpan.core.machine import processors
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Report
@@ -124,11 +124,8 @@ def _alone(folder: Path) -> Iterator[None]:
         InputError: another run is at work in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("w", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(f"Another run is at work in {folder}; wait for it, or name another output.") from None
+    busy = InputError(f"Another run is at work in {folder}; wait for it, or name another output.")
+    with hold(folder / _LOCK, busy):
         yield
 
 
