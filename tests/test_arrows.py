@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "src" / "goldpan"
-ENGINES = {"formats", "imaging", "encoders", "search", "metrics", "_kernels"}
+ENGINES = {"fetch", "formats", "imaging", "encoders", "search", "metrics", "_kernels"}
 FACES = {"cli", "recipes", "web", "__main__"}
 ALLOWED = {
     "core": set(),
     "store": {"core"},
     "compute": {"core"},
+    "fetch": {"core"},
     "formats": {"core"},
     "imaging": {"core"},
     "metrics": {"core"},

@@ -116,11 +116,41 @@ class Reason(StrEnum):
     NOT_FINITE = "not_finite"
     ENCODER_FAILED = "encoder_failed"
     ENGINE_FAILED = "engine_failed"
+    # Of fetching a URL.
+    BAD_URL = "bad_url"
+    SCHEME_NOT_ALLOWED = "scheme_not_allowed"
+    PORT_NOT_ALLOWED = "port_not_allowed"
+    PRIVATE_ADDRESS = "private_address"
+    DNS_FAILED = "dns_failed"
+    CONNECT_FAILED = "connect_failed"
+    TLS_FAILED = "tls_failed"
+    TIMED_OUT = "timed_out"
+    TOO_SLOW = "too_slow"
+    CUT_OFF = "cut_off"
+    BAD_RESPONSE = "bad_response"
+    TOO_MANY_REDIRECTS = "too_many_redirects"
+    BAD_REDIRECT = "bad_redirect"
+    NOT_FOUND = "not_found"
+    FORBIDDEN = "forbidden"
+    RATE_LIMITED = "rate_limited"
+    HTTP_ERROR = "http_error"
+    SERVER_ERROR = "server_error"
+    HOST_GAVE_UP = "host_gave_up"
+    ROBOTS = "robots"
+    OPTED_OUT = "opted_out"
+    # Of what came.
+    WRONG_HASH = "wrong_hash"
+    DECODER_DIED = "decoder_died"
+    DECODE_TIMED_OUT = "decode_timed_out"
+    IMAGE_TOO_SMALL = "image_too_small"
 
     @property
     def by_rule(self) -> bool:
         """True where a rule that was asked for left the item out: counted, but nobody's mistake."""
-        return self in (Reason.BOX_TOO_SMALL, Reason.FILTERED)
+        return self in _BY_RULE
+
+
+_BY_RULE = (Reason.BOX_TOO_SMALL, Reason.FILTERED, Reason.IMAGE_TOO_SMALL, Reason.ROBOTS, Reason.OPTED_OUT)
 
 
 class ImageError(InputError):
