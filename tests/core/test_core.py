@@ -75,6 +75,8 @@ class Settings(Config):
 def test_the_digest_leaves_out_how_work_is_done() -> None:
     assert Settings().digest() == Settings(workers=9).digest()
     assert Settings().digest() != Settings(size=4).digest()
+    assert Settings(workers=9).deciding() == {"size": 3}
+    assert Settings().deciding(but={"size"}) == {}
     with pytest.raises(ValueError, match="frozen"):
         Settings().size = 5
     with pytest.raises(ValueError, match="colour"):

@@ -163,7 +163,7 @@ def test_a_killed_run_goes_on_after_its_last_part(tmp_path, files, rows, monkeyp
 def test_parts_of_another_question_are_not_used(tmp_path, files, monkeypatch):
     monkeypatch.setattr(stage, "PART_QUERIES", 30)
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "write_truth", _killed)
+        patch.setattr(stage, "write_exact", _killed)
         with pytest.raises(KeyboardInterrupt):
             truth(**files, metric="ip", k=5, output=tmp_path / "t.ivecs")
     assert truth(**files, metric="l2", k=5, output=tmp_path / "t.ivecs").already_done == 0

@@ -78,7 +78,7 @@ def shaped(
 ) -> Callable[..., Any]:
     """Give a generic function the signature that cyclopts reads: `first`, the model's fields, `last`."""
     fields = model.model_fields
-    flags = [name for name in fields if name not in positional]
+    flags = [name for name in _own_first(model) if name not in positional]
     params = [
         *first,
         *(_parameter(name, fields[name], None, inspect.Parameter.POSITIONAL_ONLY) for name in positional),
@@ -90,6 +90,12 @@ def shaped(
     # Help shows the first paragraph; the errors a caller in Python handles are of no use there.
     command.__doc__ = (doc or command.__doc__ or "").split("\n\n", maxsplit=1)[0]
     return command
+
+
+def _own_first(model: type[Config]) -> list[str]:
+    """Return the names of the fields: first those the model adds, then those of what it is built on."""
+    declared = (name for kind in model.__mro__ for name in inspect.get_annotations(kind))
+    return [name for name in dict.fromkeys(declared) if name in model.model_fields]
 
 
 def _parameter(name: str, field: FieldInfo, flag: str | None, kind: Any) -> inspect.Parameter:

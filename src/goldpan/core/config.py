@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,18 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
     def digest(self) -> str:
-        """Return a short hash of the fields that decide the result, leaving out those made with `runtime_field`."""
+        """Return a short hash of the fields that decide the result."""
+        return hashlib.sha256(json.dumps(self.deciding(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def deciding(self, *, but: Collection[str] = ()) -> dict[str, Any]:
+        """Return the fields that decide the result as JSON values: all but those made with `runtime_field`.
+
+        Args:
+            but: more to leave out, such as where the result is written to.
+        """
         fields = type(self).model_fields
         runtime = {name for name, info in fields.items() if (info.json_schema_extra or {}) == RUNTIME}
-        payload = self.model_dump(mode="json", exclude=runtime)
-        return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()[:16]
+        return self.model_dump(mode="json", exclude=runtime | set(but))
 
 
 RUNTIME: dict[str, Any] = {"runtime": True}

@@ -159,7 +159,7 @@ def info(path: Path) -> dict[str, Any]:
 
 def _digest(config: IndexBuildConfig, source: Source) -> str:
     """Hash what the index depends on."""
-    settings = config.model_dump(mode="json", exclude={"output", "replace", "measure", "threads"})
+    settings = config.deciding(but={"output", "replace", "measure"})
     return hashlib.sha256(json.dumps([settings, source.state()]).encode()).hexdigest()[:16]
 
 

@@ -7,34 +7,27 @@ from pathlib import Path
 
 from pydantic import Field
 
-from goldpan.core.config import Config, runtime_field
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Report
-from goldpan.formats.truth import write_truth
 from goldpan.formats.vectors import open_vectors, parse_address
 from goldpan.search.duplicates import find_duplicates
 from goldpan.search.exact import ExactResult
 from goldpan.search.graph import knn_graph
-from goldpan.stages.truth.config import metric_of
-from goldpan.stages.truth.output import check_inputs_stay, check_output
+from goldpan.stages.truth.config import Exact, metric_of
+from goldpan.stages.truth.output import check_inputs_stay, check_output, write_exact
 from goldpan.stages.truth.parts import exact_parts, in_parts, joined, key_of
-from goldpan.stages.truth.sidecar import attributes, columns, describe, fingerprint, speed, write_sidecar
+from goldpan.stages.truth.sidecar import fingerprint, speed
 
 PART_ROWS = 1 << 16
 
 
-class GraphConfig(Config):
+class GraphConfig(Exact):
     """Which set, how many neighbors, and where they go."""
 
     base: str = Field(description="The vectors.")
     output: Path = Field(description="Where to: .ivecs, .ibin, .npy, .parquet or file.h5[:allknn].")
     k: int = Field(15, description="Neighbors a row.", ge=1)
     with_self: bool = Field(False, description="Put every row first in its own list, as SISAP's allknn has it.")
-    metric: str | None = Field(
-        None, description="ip, cosine, l2, sqeuclidean or hamming; what the base names if unset."
-    )
-    memory_mb: int = runtime_field(2048, "Memory for blocks, codes and answers, in MiB.", ge=16)
-    workers: int | None = runtime_field(None, "Threads; the processors by default.", ge=1)
 
 
 def run_graph(config: GraphConfig, progress: Progress | None = None) -> Report:
@@ -50,7 +43,7 @@ def run_graph(config: GraphConfig, progress: Progress | None = None) -> Report:
     metric = metric_of(config.metric, base.metric, config.base)
     check_inputs_stay(config.output, (config.base,))
     check_output(config.output, base.n - 1)
-    settings = ["graph", config.model_dump(mode="json", exclude={"memory_mb", "workers", "output"})]
+    settings = ["graph", config.deciding(but={"output"})]
     parts = exact_parts(parse_address(config.output).path, key_of(settings, (config.base,)))
 
     def search(only: range) -> ExactResult:
@@ -68,21 +61,12 @@ def run_graph(config: GraphConfig, progress: Progress | None = None) -> Report:
     lists, resumed = in_parts(base.n, PART_ROWS, parts, search)
     found = joined(lists)
     seconds = time.perf_counter() - started
-    record = describe(found, metric) | {
+    made_from = {
         "with_self": config.with_self,
         "base": fingerprint(parse_address(config.base)) | {"rows": base.n, "dim": base.dim},
         "duplicates": find_duplicates(base)._asdict(),
     }
-    write_truth(
-        config.output,
-        found.neighbors.ids,
-        found.neighbors.scores,
-        metric=metric,
-        columns=columns(found),
-        attributes=attributes(record),
-    )
-    record |= speed(base.n - resumed, base.n, seconds)
-    sidecar = write_sidecar(config.output, record)
+    record, outputs = write_exact(config.output, found, metric, made_from, speed(base.n - resumed, base.n, seconds))
     parts.remove()
     return Report(
         "truth graph",
@@ -90,9 +74,6 @@ def run_graph(config: GraphConfig, progress: Progress | None = None) -> Report:
         rows_out=base.n,
         already_done=resumed,
         seconds=time.perf_counter() - started,
-        outputs={
-            str(config.output): f"{metric}, k={config.k}, all certified",
-            str(sidecar): "proof, gaps and checksums",
-        },
+        outputs=outputs,
         details=record,
     )

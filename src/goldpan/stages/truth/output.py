@@ -1,4 +1,4 @@
-"""Where a truth goes: looked at before the work, so that it is not lost at the end of it."""
+"""Where a truth goes: looked at before the work, so that it is not lost at the end of it, and written after."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from goldpan.core.errors import InputError
+from goldpan.core.records import Metric
 from goldpan.formats.protocol import Address
 from goldpan.formats.truth import truth_target, write_truth
 from goldpan.formats.truth_layouts import HDF5_PAIRS
 from goldpan.formats.vectors import parse_address
+from goldpan.search.exact import ExactResult
+from goldpan.stages.truth.sidecar import attributes, columns, describe, write_sidecar
 
 
 def check_inputs_stay(output: Path, inputs: Iterable[str | Path | None]) -> None:
@@ -52,3 +56,26 @@ def check_output(output: Path, largest_id: int) -> None:
     finally:
         with contextlib.suppress(OSError):
             probe.path.unlink()
+
+
+def write_exact(
+    output: Path, found: ExactResult, metric: Metric, made_from: dict[str, Any], pace: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Write exact answers, and beside them the record of what they are; return that record, and what was written.
+
+    Args:
+        output: the truth.
+        found: its answers.
+        metric: of the scores.
+        made_from: what the record says of the inputs.
+        pace: how fast it went; beside the truth alone, which is the same however fast it was made.
+    """
+    record = describe(found, metric) | made_from
+    ids, scores = found.neighbors
+    write_truth(output, ids, scores, metric=metric, columns=columns(found), attributes=attributes(record))
+    record |= pace
+    sidecar = write_sidecar(output, record)
+    return record, {
+        str(output): f"{metric}, k={ids.shape[1]}, all certified",
+        str(sidecar): "proof, gaps and checksums",
+    }

@@ -13,7 +13,6 @@ from goldpan.compute.config import executor_of
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Metric, Neighbors, Report
 from goldpan.formats.atomic import replace_file
-from goldpan.formats.truth import write_truth
 from goldpan.formats.vectors import open_vectors, parse_address
 from goldpan.search.duplicates import find_duplicates
 from goldpan.search.exact import ExactResult, exact_search
@@ -21,16 +20,9 @@ from goldpan.search.readers import as_reader
 from goldpan.stages.stage import make_config
 from goldpan.stages.truth.config import TruthConfig, metric_of
 from goldpan.stages.truth.holdout import Sides, WithoutRows, sides_of
-from goldpan.stages.truth.output import check_inputs_stay, check_output
+from goldpan.stages.truth.output import check_inputs_stay, check_output, write_exact
 from goldpan.stages.truth.parts import Parts, exact_parts, in_parts, joined, key_of
-from goldpan.stages.truth.sidecar import (
-    attributes,
-    columns,
-    describe,
-    fingerprint,
-    speed,
-    write_sidecar,
-)
+from goldpan.stages.truth.sidecar import fingerprint, speed
 from goldpan.stages.truth.tiles import parts_of, search_tiles
 
 PART_QUERIES = 4096  # enough work a pass over the base to hide the reading of it
@@ -55,17 +47,9 @@ def run(config: TruthConfig, progress: Progress | None = None) -> Report:
     check_output(config.output, table.n - 1)
     found, resumed, parts = _search(config, metric, sides, progress or Silent())
     seconds = time.perf_counter() - started
-    record = describe(found, metric) | _inputs(config, sides)
-    write_truth(
-        config.output,
-        found.neighbors.ids,
-        found.neighbors.scores,
-        metric=metric,
-        columns=columns(found),
-        attributes=attributes(record),
-    )
-    record |= speed(len(found.survivors) - resumed, sides.base.n, seconds)
-    outputs = _write_rows_held(config, sides) | {str(write_sidecar(config.output, record)): "proof, gaps and checksums"}
+    pace = speed(len(found.survivors) - resumed, sides.base.n, seconds)
+    rows_held = _write_rows_held(config, sides)
+    record, outputs = write_exact(config.output, found, metric, _inputs(config, sides), pace)
     parts.remove()
     return Report(
         "truth",
@@ -73,7 +57,7 @@ def run(config: TruthConfig, progress: Progress | None = None) -> Report:
         rows_out=len(found.survivors),
         already_done=resumed,
         seconds=time.perf_counter() - started,
-        outputs={str(config.output): f"{metric}, k={config.k}, all certified"} | outputs,
+        outputs=outputs | rows_held,
         details=record,
     )
 
@@ -95,7 +79,9 @@ def _search(
         found, resumed = search_tiles(config, metric, sides, executor_of(config), progress)
         return _in_table(sides, found), resumed, parts_of(config)
     queries = as_reader(sides.queries, "queries")
-    parts = exact_parts(parse_address(config.output).path, key_of(config.asked(), (config.base, config.queries)))
+    parts = exact_parts(
+        parse_address(config.output).path, key_of(config.deciding(but={"output"}), (config.base, config.queries))
+    )
 
     def search(only: range) -> ExactResult:
         return exact_search(

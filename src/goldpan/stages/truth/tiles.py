@@ -140,7 +140,7 @@ def parts_of(config: TruthConfig) -> Parts[ExactResult]:
 
 
 def _key(config: TruthConfig, shape: tuple[int, int]) -> str:
-    settings = ["tiles", shape, config.asked()]
+    settings = ["tiles", shape, config.deciding(but={"output"})]
     return key_of(settings, (config.base, config.queries))
 
 

@@ -11,14 +11,13 @@ import numpy as np
 from pydantic import Field
 
 from goldpan import __version__
-from goldpan.core.config import Config, runtime_field
 from goldpan.core.errors import InputError
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Report
 from goldpan.formats.range_truth import write_range_truth
 from goldpan.formats.vectors import FORMATS, format_name, open_vectors, parse_address
 from goldpan.search.within import RangeResult, exact_range
-from goldpan.stages.truth.config import metric_of
+from goldpan.stages.truth.config import Exact, metric_of
 from goldpan.stages.truth.parts import Parts, in_parts, key_of
 from goldpan.stages.truth.sidecar import ACCUMULATION, TIE_RULE, fingerprint, speed, write_sidecar
 
@@ -26,7 +25,7 @@ PART_QUERIES = 4096
 _LAYOUTS = ("bin", "ibin", "folder")
 
 
-class RangeConfig(Config):
+class RangeConfig(Exact):
     """Which vectors, how near is near, and where the answers go."""
 
     base: str = Field(description="Vectors to search.")
@@ -36,11 +35,6 @@ class RangeConfig(Config):
         "sqeuclidean."
     )
     output: Path = Field(description="Where to: big-ann range truth, such as range.bin.")
-    metric: str | None = Field(
-        None, description="ip, cosine, l2, sqeuclidean or hamming; what the base names if unset."
-    )
-    memory_mb: int = runtime_field(2048, "Memory for blocks, codes and answers, in MiB.", ge=16)
-    workers: int | None = runtime_field(None, "Threads; the processors by default.", ge=1)
 
 
 def run_range(config: RangeConfig, progress: Progress | None = None) -> Report:
@@ -57,7 +51,7 @@ def run_range(config: RangeConfig, progress: Progress | None = None) -> Report:
     if config.radius < 0 and not metric.is_similarity:
         raise InputError(f"--radius is a distance under {metric}, 0 or more, not {config.radius}.")
     _check_output(config)
-    settings = ["range", config.model_dump(mode="json", exclude={"memory_mb", "workers", "output"})]
+    settings = ["range", config.deciding(but={"output"})]
     key = key_of(settings, (config.base, config.queries))
     parts = Parts(config.output, key, _arrays, lambda arrays: RangeResult(**arrays))
 
