@@ -68,11 +68,10 @@ class Panner(Adapter):
 
         self._centers = centers
         self._half_squares = 0.5 * np.einsum("ij,ij->i", centers, centers)
-        loops = native_kernels()
-        self._level, self._narrow = loops.level, loops.narrow is not None and self.dim < 1 << 16
+        self._loops = native_kernels()
+        self._narrow = self._loops.narrow is not None and self.dim < 1 << 16
         self._rotation = Rotation.of(self.dim) if self._narrow else None
-        self._loops = loops
-        self._lists = _native.Lists(self._level, self._narrow, self._width // 4, len(centers))
+        self._lists = _native.Lists(self._loops.level, self._narrow, self._width // 4, len(centers))
 
     @property
     def _width(self) -> int:
