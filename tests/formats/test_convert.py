@@ -182,12 +182,16 @@ def test_what_holds_ids_is_told_from_what_holds_vectors(tmp_path: Path) -> None:
     assert {name: is_truth(f"{tmp_path}/{name}") for name in expected} == expected
 
 
-def test_distances_take_the_target_s_convention_when_the_metric_is_named(tmp_path: Path) -> None:
+def test_distances_take_the_target_s_convention_and_so_need_a_metric(tmp_path: Path) -> None:
     write_truth(tmp_path / "gt.ibin", [[1, 2]], [[2.0, 3.0]], metric="l2")
     convert(tmp_path / "gt.ibin", f"{tmp_path}/a.h5:neighbors", metric="l2")
-    convert(tmp_path / "gt.ibin", f"{tmp_path}/b.h5:neighbors")
     assert read_truth(tmp_path / "a.h5").distances.tolist() == [[2.0, 3.0]]
-    assert read_truth(tmp_path / "b.h5").distances.tolist() == [[4.0, 9.0]]
+    for other in ("b.h5", "b.h5:neighbors", "b.parquet"):
+        with pytest.raises(InputError, match="add --metric ip, cosine"):
+            convert(tmp_path / "gt.ibin", f"{tmp_path}/{other}")
+    assert {path.name for path in tmp_path.iterdir()} == {"gt.ibin", "a.h5"}
+    convert(tmp_path / "gt.ibin", tmp_path / "same.gt100")
+    assert (tmp_path / "same.gt100").read_bytes() == (tmp_path / "gt.ibin").read_bytes()
     assert convert(tmp_path / "gt.ibin", tmp_path / "gt.ivecs").dropped == ("distances",)
 
 

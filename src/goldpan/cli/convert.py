@@ -27,7 +27,7 @@ def convert(
     dtype:
         Type of the values in the target, where it is not the source's; needed for casts that lose something.
     metric:
-        The metric of a ground truth, where its file does not say.
+        The metric of a ground truth, whose distances mean something else in another layout.
     """
     from goldpan.formats.convert import convert as run
 

@@ -19,7 +19,7 @@ from goldpan.formats.casts import cast_rows, fitting_dtype, parse_dtype
 from goldpan.formats.hdf5_file import dataset_names, reading_hdf5
 from goldpan.formats.protocol import Address, VectorFormat, VectorReader, rows_per_block
 from goldpan.formats.sparse import is_sparse, open_sparse, write_sparse
-from goldpan.formats.truth import copy_truth, open_truth
+from goldpan.formats.truth import check_meaning, copy_truth, open_truth
 from goldpan.formats.truth_layouts import HDF5_PAIRS, hdf5_ids_key
 from goldpan.formats.vectors import format_name, open_vectors, parse_address, vector_format, write_vectors
 
@@ -89,7 +89,7 @@ def convert(
         dtype: type of the values in the target.
         key: dataset or column of the source, as after a colon in its address.
         metric: for ground truth with distances: the metric, so that they get the target's convention (squared,
-            one minus the similarity ...). Without it the numbers stay as they are.
+            one minus the similarity ...); needed where that is another one than the source's.
         block_rows: rows held in memory; where None about 2 MiB of them.
         progress: told of the rows done.
 
@@ -97,7 +97,7 @@ def convert(
         What was converted, how large it is, and what the target has no place for.
 
     Raises:
-        InputError: there is no such file, or its values do not fit the target without loss.
+        InputError: there is no such file, its values do not fit the target without loss, or a metric is needed.
         FormatError: the source is damaged; row and byte are named where the format lets them be known.
     """
     start = time.perf_counter()
@@ -165,6 +165,8 @@ def _convert_truth(
 ) -> _Copied:
     reader = open_truth(where)
     known = None if metric is None else parse_metric(metric)
+    if known is None:
+        check_meaning(reader, to)
     progress.start(f"{where} -> {to}", reader.n)
     layout = copy_truth(reader, to, known, block_rows or _TRUTH_ROWS)
     progress.advance(reader.n)

@@ -227,6 +227,20 @@ def copy_truth(reader: TruthReader, address: str | Path | Address, metric: Metri
     return layout
 
 
+def check_meaning(source: TruthReader, target: str | Path | Address) -> None:
+    """Look that distances go into a layout that holds the same numbers, where no metric tells how to turn them.
+
+    Raises:
+        InputError: the target's layout is another one; the metric is asked for.
+    """
+    layout = truth_target(target)[1]
+    if source.has_distances and layout.distance_dtype is not None and layout is not source.layout:
+        raise InputError(
+            f"{source.path} does not say what its distances are, and {target} may store others (squared, or one minus "
+            "the similarity); add --metric ip, cosine, l2, sqeuclidean or hamming."
+        )
+
+
 def truth_target(address: str | Path | Address) -> tuple[Address, TruthLayout]:
     """Return where ground truth is written, in HDF5 with the name of its ids, and in which layout.
 

@@ -16,7 +16,7 @@ from goldpan.core.config import Config
 from goldpan.core.errors import FormatError, InputError
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Metric, Report, parse_metric
-from goldpan.formats.truth import open_truth, read_truth, truth_target, write_truth
+from goldpan.formats.truth import check_meaning, open_truth, read_truth, write_truth
 from goldpan.formats.vectors import parse_address
 from goldpan.search.compare import compare_truths
 from goldpan.search.derive import Derived, derive
@@ -111,12 +111,7 @@ def _metric_of(config: DeriveConfig) -> Metric | None:
     told = config.metric or (read_sidecar(config.source) or {}).get("metric")
     if told is not None:
         return parse_metric(told)
-    source, target = open_truth(config.source), truth_target(config.output)[1]
-    if source.has_distances and target.distance_dtype is not None and target is not source.layout:
-        raise InputError(
-            f"{config.source} does not say what its distances are, and {config.output} may store others (squared, or "
-            "one minus the similarity); add --metric."
-        )
+    check_meaning(open_truth(config.source), config.output)
     return None
 
 
