@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goldpan.core.errors import InputError
+from goldpan.core.errors import ArrayError, InputError
 from goldpan.search.duplicates import Duplicates, find_duplicates
 from goldpan.search.graph import knn_graph
 from goldpan.search.within import exact_range
@@ -87,3 +87,14 @@ def test_duplicates_are_counted_in_groups():
     base = np.array([[1, 2], [3, 4], [1, 2], [0.0, 5], [-0.0, 5], [1, 2], [7, 7]], np.float32)
     assert find_duplicates(base) == Duplicates(groups=2, rows=5, largest=3)
     assert find_duplicates(base[:2]) == Duplicates(0, 0, 1)
+
+
+@pytest.mark.parametrize("n", [40, 400])
+@pytest.mark.parametrize("metric", METRICS)
+def test_rows_that_are_no_numbers_are_the_base_s(n, metric):
+    base = np.random.default_rng(0).standard_normal((n, 5)).astype(np.float32)
+    base[17, 2] = np.nan
+    with pytest.raises(ArrayError, match=r"^base has NaN or infinite values, the first in row 17\.$"):
+        knn_graph(base, 3, metric)
+    with pytest.raises(ArrayError, match="^base has NaN .* row 17"):
+        knn_graph(base, 3, metric, only=range(10, 12))

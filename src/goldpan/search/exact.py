@@ -122,7 +122,8 @@ def exact_search(  # noqa: PLR0913  three are positional, the rest has defaults
     top = TopK.empty(len(asked), length)
     workers = (workers or processors()) if loops.threads and work > _INLINE_WORK else 1
     with _threads(workers) as spread:
-        job = Job(base, plan.base_rows, found_metric, loops, spread, workers, progress)
+        name = "base" if queries is base else "queries"
+        job = Job(base, plan.base_rows, found_metric, loops, spread, workers, progress, name)
         for part in read_blocks(queries, plan.query_rows, asked):
             first = part.start - asked.start
             pass_over(job, part, top.part(slice(first, first + len(part.rows))))

@@ -117,7 +117,7 @@ class _Coder:
     def queries(self, block: Block, numbers: Ids) -> QueryBlock:
         """Encode some of the queries."""
         moved = self.job.metric in (Metric.L2, Metric.SQEUCLIDEAN)
-        rows, packed = self._packed("queries", block, numbers, self.mean if moved else 0 * self.mean)
+        rows, packed = self._packed(self.job.asked, block, numbers, self.mean if moved else 0 * self.mean)
         return bounds.query_block(rows, packed, self.job.metric, self.mean)
 
     def _packed(self, name: str, block: Block, numbers: Ids | None, mean: Floats) -> tuple[NDArray[Any], Packed]:

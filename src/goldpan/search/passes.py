@@ -36,6 +36,7 @@ class Job:
         spread: runs a function over spans of rows, on threads or not.
         workers: how many of them it runs at once.
         progress: told in base rows.
+        asked: what messages call the queries, which can be the base itself.
     """
 
     base: VectorReader
@@ -45,6 +46,7 @@ class Job:
     spread: Map
     workers: int
     progress: Progress
+    asked: str
 
     def run(self, task: Callable[[slice], None], n: int, size: int) -> None:
         """Run a task over spans of `size` of `n` rows; an error of any is raised."""
@@ -97,7 +99,7 @@ class _Scan:
         self.queries = computable(queries.rows)
         bad = np.flatnonzero(~np.isfinite(self.queries).all(axis=1))
         if len(bad):
-            raise unusable("queries", queries, int(bad[0]))
+            raise unusable(job.asked, queries, int(bad[0]))
 
     def take(self, block: Block) -> None:
         """Score a block, some of its rows a task."""
