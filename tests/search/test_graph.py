@@ -96,5 +96,5 @@ def test_rows_that_are_no_numbers_are_the_base_s(n, metric):
     base[17, 2] = np.nan
     with pytest.raises(ArrayError, match=r"^base has NaN or infinite values, the first in row 17\.$"):
         knn_graph(base, 3, metric)
-    with pytest.raises(ArrayError, match="^base has NaN .* row 17"):
+    with pytest.raises(ArrayError, match=r"^base has NaN .* row 17"):
         knn_graph(base, 3, metric, only=range(10, 12))

@@ -39,8 +39,8 @@ class Catalog:
                 )
         return found
 
-    def load(self, name: str, hint: str = "") -> Any:
-        """Import and return what `name` stands for.
+    def find(self, name: str, hint: str = "") -> str:
+        """Return the ``module:attribute`` of a name; nothing is imported.
 
         Raises:
             UnknownName: no entry has that name.
@@ -48,5 +48,13 @@ class Catalog:
         target = self.builtin.get(name) or self.entries().get(name)
         if target is None:
             raise UnknownName(self.kind, name, self.entries(), hint)
-        module, _, attribute = target.partition(":")
+        return target
+
+    def load(self, name: str, hint: str = "") -> Any:
+        """Import and return what `name` stands for.
+
+        Raises:
+            UnknownName: no entry has that name.
+        """
+        module, _, attribute = self.find(name, hint).partition(":")
         return getattr(importlib.import_module(module), attribute)

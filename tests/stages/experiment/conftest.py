@@ -24,7 +24,7 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the kind ``planted`` known to every worker, as an installed package would."""
+    """Make the kind ``planted`` known here and to every worker, as an installed package would."""
     about = tmp_path / "site" / "planted-1.0.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: planted\nVersion: 1.0\n")
@@ -32,3 +32,4 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Path(__file__).with_name("planted.py").read_text()
     (about.parent / "planted_engines.py").write_text(source)
     monkeypatch.setenv("PYTHONPATH", str(about.parent))
+    monkeypatch.syspath_prepend(about.parent)

@@ -35,6 +35,7 @@ def test_defaults(tmp_path):
         ('[[dataset]]\nbase = "b.npy"\n[[engine]]\nspec = "flat"\n', "has no queries"),
         ('[[dataset]]\nsource = "A"\nbase = "b"\n[[engine]]\nspec = "flat"\n', "either a source, or base and queries"),
         ('[[dataset]]\nsource = "A"\n[[engine]]\nspec = "flat@x"\n', "option 'x' must be name=value"),
+        (GOOD.replace("hnswlib", "hsnwlib"), "Unknown index engine 'hsnwlib'. Did you mean 'hnswlib'?"),
         ('[[dataset]]\nsource = "A"\nmetric = "l3"\n[[engine]]\nspec = "flat"\n', "Unknown metric 'l3'"),
         ("", "dataset: Field required"),
         ("k = [", "not TOML"),
@@ -45,6 +46,10 @@ def test_what_is_wrong_is_said(tmp_path, text, said):
         read(tmp_path, text)
     assert said in str(caught.value)
     assert str(tmp_path / "e.toml") in str(caught.value)
+
+
+def test_another_interpreter_may_know_other_engines(tmp_path):
+    assert read(tmp_path, GOOD.replace("hnswlib", "theirs") + 'python = "/opt/theirs/bin/python"\n').engine[0].python
 
 
 def test_settings():

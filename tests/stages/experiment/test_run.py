@@ -114,7 +114,6 @@ def test_a_failing_search_is_a_row(files, planted, fault, status, said):
     [
         ("planted:killed", "died", "SIGKILL"),
         ("planted:hungry", "out_of_memory", "MemoryError"),
-        ("nosuch", "error", "Unknown index engine"),
         ("faiss:IVF7000,Flat", "error", ""),
     ],
 )
@@ -126,19 +125,22 @@ def test_a_failing_build_is_a_row(files, planted, spec, status, said):
     assert {row["engine"] for row in results.rows().values()} == {"flat"}
 
 
-def test_an_interpreter_that_is_none(files):
+def test_an_interpreter_that_is_none_or_lacks_the_engine(files):
     experiment = Experiment(
         dataset=[{"base": f"{files}/base.npy", "queries": f"{files}/queries.npy", "metric": "l2"}],
         engine=[
             {"spec": "flat", "python": "/bin/false"},
             {"spec": "flat", "python": "/no/such", "name": "other"},
+            {"spec": "nosuch", "python": sys.executable},
             {"spec": "flat", "python": sys.executable, "name": "good"},
         ],
         k=[5],
     )
     config = BenchRunConfig(experiment=files / "none", output=files / "results", allow_load=1e9)
-    assert run_experiment(experiment, config, Silent()).failures == {"engine_failed": 2}
-    assert {row["status"] for row in Results(config.output).builds().values()} == {"died", "error", "ok"}
+    assert run_experiment(experiment, config, Silent()).failures == {"engine_failed": 3}
+    builds = Results(config.output).builds()
+    assert {row["status"] for row in builds.values()} == {"died", "error", "ok"}
+    assert "Unknown index engine" in builds["base.npy", "nosuch", 1]["reason"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from goldpan.core.config import Config, read_toml, runtime_field
 from goldpan.core.errors import InputError
 from goldpan.core.records import parse_metric
+from goldpan.search.engines.loading import CATALOG
 from goldpan.search.engines.spec import parse_spec
 from goldpan.stages.stage import make_config
 
@@ -120,6 +121,13 @@ class Experiment(Config):
             twice = next((label for label in labels if labels.count(label) > 1), None)
             if twice is not None:
                 raise InputError(f'Two {kind} are called {twice!r}; tell them apart with name = "...".')
+        return self
+
+    @model_validator(mode="after")
+    def _known(self) -> Experiment:
+        for engine in self.engine:
+            if engine.python is None:  # packages of another interpreter may bring engines of their own
+                CATALOG.find(parse_spec(engine.spec).kind)
         return self
 
 
