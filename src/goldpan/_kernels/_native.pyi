@@ -4,6 +4,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+INTERFACE: int
+
 def levels() -> list[str]: ...
 def pack(
     level: str, rows: NDArray[Any], mean: NDArray[Any], unit: bool, whole: bool, panels: bool, *out: NDArray[Any]

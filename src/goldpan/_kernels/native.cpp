@@ -261,6 +261,7 @@ void lists_search(const Lists& lists, Array<const int32_t, 2> codes, Floats scal
 
 NB_MODULE(_native, m) {
     m.doc() = "Hot loops of goldpan.";
+    m.attr("INTERFACE") = 1;  // as INTERFACE in __init__.py, which tells when to raise it
     m.def("levels", &levels, "Instruction sets this machine can run, fastest first.");
     m.def("narrow_first", [](const std::string& level) { return level_of(level).narrow_first; },
           "Whether narrow codes are worth trying before wide ones.");
