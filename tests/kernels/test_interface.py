@@ -26,7 +26,7 @@ except GoldpanError as error:
 def test_a_module_of_other_sources_is_refused(name: str, change: str, found: int) -> None:
     script = SCRIPT.format(name=name, change=change)
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    assert f"have interface {found}, and this goldpan calls interface {INTERFACE}; build them again with: pip" in said
+    assert f"have interface {found}, this goldpan calls interface {INTERFACE}; build them again with: pip" in said
 
 
 def test_the_module_here_is_of_these_sources() -> None:

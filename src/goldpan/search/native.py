@@ -30,7 +30,7 @@ from goldpan.search.topk import TopK
 
 if (built := getattr(_native, "INTERFACE", 0)) != INTERFACE:
     raise GoldpanError(
-        f"The compiled kernels {_native.__file__} have interface {built}, and this goldpan calls interface {INTERFACE}; "
+        f"The compiled kernels {_native.__file__} have interface {built}, this goldpan calls interface {INTERFACE}; "
         "build them again with: pip install --force-reinstall --no-deps goldpan, or pip install -e . in the sources."
     )
 _METRICS = {Metric.IP: 0, Metric.COSINE: 1, Metric.L2: 2, Metric.SQEUCLIDEAN: 2}
