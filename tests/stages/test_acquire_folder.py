@@ -87,6 +87,20 @@ def test_a_mended_file_comes_in_on_retry(ws: Workspace, photos: Path) -> None:
     assert ws.failures.count() == 0
 
 
+def test_one_reason_is_retried_and_the_others_are_left(ws: Workspace, photos: Path) -> None:
+    (photos / "a.png").write_bytes(b"nothing")
+    (photos / "b.png").touch()
+    goldpan.acquire_folder(ws, folder=photos)
+    Image.new("RGB", (20, 20)).save(photos / "a.png")
+    for _ in range(2):
+        report = goldpan.acquire_folder(ws, folder=photos, retry=["not_an_image", "truncated"])
+        assert (report.rows_in, report.rows_out, report.failures) == (14, 13, {"empty_file": 1})
+    goldpan.acquire_folder(ws, folder=photos, retry=["all"])
+    assert ws.failures.to_table(columns=["id", "attempts"]).to_pylist() == [{"id": "b.png", "attempts": 2}]
+    with pytest.raises(InputError, match="Did you mean 'truncated'"):
+        goldpan.acquire_folder(ws, folder=photos, retry=["truncate"])
+
+
 def test_two_sources_with_the_same_names(ws: Workspace, photos: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(photos, other)

@@ -22,7 +22,7 @@ def test_a_retry_counts_the_attempts(tmp_path: Path) -> None:
     failures.add([Failure("a", Reason.TRUNCATED, "x")])
     for attempt in (2, 3):
         failures = ws.failures_of("acquire", "folder:x")
-        failures.forget_for_retry()
+        failures.forget(list(failures.reasons()))
         assert failures.reasons() == {}
         failures.add([Failure("a", Reason.TRUNCATED, "x")])
         assert ws.failures.to_table().to_pylist()[0]["attempts"] == attempt

@@ -34,10 +34,6 @@ class Failures:
         rows = self.table.to_table(self._where, ["id", "reason"])
         return dict(zip(rows["id"].to_pylist(), rows["reason"].to_pylist(), strict=True))
 
-    def forget_for_retry(self) -> None:
-        """Take all failures of the scope off the table; see `forget`."""
-        self.forget(list(self.reasons()))
-
     def forget(self, ids: Sequence[str]) -> None:
         """Take failures off the table because their items are tried again, remembering how often they were."""
         if not ids:

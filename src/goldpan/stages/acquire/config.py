@@ -5,21 +5,51 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from goldpan.core.config import Config, runtime_field
+from goldpan.core.errors import Reason, UnknownName
+from goldpan.fetch.retry import is_transient
 
 Flag = Literal["IsOccluded", "IsTruncated", "IsGroupOf", "IsDepiction", "IsInside"]
 
 
-class AcquireConfig(Config):
+ALL, TRANSIENT = "all", "transient"
+
+
+class SourceConfig(Config):
     """What every source shares."""
 
-    copy_bytes: bool = Field(False, description="Store a copy of each file in the workspace instead of its address.")
     id_prefix: str = Field("", description="Put before every id, such as 'bsds/', when sources share names.")
+    retry: list[str] = runtime_field(
+        [], "Try the items again that failed for this reason; 'transient': that may pass by itself; or 'all'."
+    )
+    retry_failures: bool = runtime_field(False, "Try the items that failed before once more; the same as --retry all.")
+
+    @field_validator("retry")
+    @classmethod
+    def _known_reasons(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in (ALL, TRANSIENT, *Reason):
+                raise UnknownName("reason", name, [ALL, TRANSIENT, *Reason])
+        return names
+
+    @property
+    def reasons_to_retry(self) -> frozenset[Reason]:
+        """Reasons of the failures that are tried again."""
+        everything = self.retry_failures or ALL in self.retry
+        transient = TRANSIENT in self.retry
+        return frozenset(
+            reason for reason in Reason if everything or reason in self.retry or (transient and is_transient(reason))
+        )
+
+
+class AcquireConfig(SourceConfig):
+    """What sources of files share."""
+
+    copy_bytes: bool = Field(False, description="Store a copy of each file in the workspace instead of its address.")
     max_pixels: int = Field(1 << 28, description="Refuse images with more pixels than this, before decoding.", ge=1)
     max_bytes: int = Field(1 << 28, description="Refuse files larger than this.", ge=1)
-    retry_failures: bool = runtime_field(False, "Try the items that failed before once more.")
     workers: int | None = runtime_field(None, "Files read at once; the number of processors by default.", ge=1)
 
 

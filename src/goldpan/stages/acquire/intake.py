@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,16 +15,15 @@ from goldpan.core.errors import ImageError, InputError, Reason
 from goldpan.core.progress import Progress
 from goldpan.core.records import Report
 from goldpan.imaging.opening import probe_image
+from goldpan.stages.acquire.barn import Barn, Harvest
 from goldpan.stages.acquire.config import AcquireConfig
+from goldpan.stages.acquire.door import Door, Fate
 from goldpan.store.blobs import blob_uri
 from goldpan.store.failures import Failure
-from goldpan.store.pace import Pace
 from goldpan.store.schemas import IMAGES
 from goldpan.store.workspace import Workspace
 
 _CHUNK = 16
-_MAX_WAITING_BYTES = 64 << 20
-_ROW_BYTES = 1 << 10
 
 
 class Crop(NamedTuple):
@@ -64,23 +62,6 @@ class Candidate:
     data: bytes | None = None
 
 
-@dataclass(slots=True)
-class _Harvest:
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    blobs: dict[str, bytes] = field(default_factory=dict)
-
-    def add(self, other: _Harvest) -> None:
-        self.rows += other.rows
-        self.failures += other.failures
-        self.blobs |= other.blobs
-
-    @property
-    def size(self) -> int:
-        """About how many bytes wait here."""
-        return sum(map(len, self.blobs.values())) + _ROW_BYTES * (len(self.rows) + len(self.failures))
-
-
 def admit(
     ws: Workspace,
     config: AcquireConfig,
@@ -96,95 +77,35 @@ def admit(
     Raises:
         InputError: the source held no candidate at all.
     """
-    failures = ws.failures_of("acquire", source)
-    if config.retry_failures:
-        failures.forget_for_retry()
-    door = _Door(ws, source, failures.reasons())
-    progress.start("acquire")
-    harvest, pace = _Harvest(), Pace(_MAX_WAITING_BYTES)
-    counts = door.failed_before
-
-    def flush() -> None:
-        ws.blobs.put(harvest.blobs)
-        ws.images.append_rows(harvest.rows)
-        failures.add(harvest.failures)
-        counts.update(failure.reason.value for failure in harvest.failures)
-        for part in (harvest.rows, harvest.failures, harvest.blobs):
-            part.clear()
-
+    door = Door(ws, [source], config.reasons_to_retry)
+    barn = Barn(ws, door)
     inspect = _inspector(ws, config, source)
+    progress.start("acquire")
     with ws.writing(source):
         try:
-            for part in executor.map(inspect, chunks(door.fresh(candidates), _CHUNK)):
-                harvest.add(part)
-                progress.advance(len(part.rows) + len(part.failures), len(part.failures))
-                if pace.is_due(harvest.size):
-                    flush()
-            harvest.failures += door.collisions
+            for harvest in executor.map(inspect, chunks(_fresh(door, source, candidates), _CHUNK)):
+                barn.add(harvest)
+                progress.advance(len(harvest.rows) + len(harvest.failures), len(harvest.failures))
         finally:  # what is known when a source breaks off is kept
-            flush()
+            barn.flush()
             progress.finish()
     if door.seen == 0:
         raise InputError(f"No images found in {source.partition(':')[2]}; name a folder or list that holds some.")
     ws.images.compact()
-    return Report(
-        "acquire",
-        rows_in=door.seen,
-        rows_out=door.seen - sum(counts.values()),
-        already_done=door.known,
-        failures=dict(counts),
-        outputs={"images": f"{ws.images.count()} rows"},
-        next_steps=[f"goldpan embed {ws.path} --encoder ..."],
-    )
+    return barn.report()
 
 
-class _Door:
-    """Lets through what is new, and counts the rest."""
-
-    def __init__(self, ws: Workspace, source: str, failed: dict[str, str]) -> None:
-        rows = ws.images.to_table(columns=["id", "source"])
-        self._owner = dict(zip(rows["id"].to_pylist(), rows["source"].dictionary_encode().to_pylist(), strict=True))
-        self._source = source
-        self._failed = failed
-        self._met: set[str] = set()
-        self._repeats: Counter[str] = Counter()
-        self.seen = 0
-        self.known = 0
-        self.failed_before: Counter[str] = Counter()
-        self.collisions: list[Failure] = []
-
-    def fresh(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
-        for candidate in candidates:
-            members = tuple(member for member in candidate.members if self._is_fresh(member.id))
-            if members:
-                yield Candidate(candidate.uri, members, candidate.data)
-
-    def _is_fresh(self, key: str) -> bool:
-        self.seen += 1
-        if key in self._met:
-            self._repeats[key] += 1
-            return self._collide(f"{key}#{self._repeats[key] + 1}", f"the source holds the id {key} more than once")
-        self._met.add(key)
-        if key in self._failed:
-            self.failed_before[self._failed[key]] += 1
-            return False
-        owner = self._owner.get(key)
-        if owner is not None and owner != self._source:
-            return self._collide(key, f"the id exists already, from {owner}; give this source an --id-prefix")
-        self.known += owner is not None
-        return owner is None
-
-    def _collide(self, key: str, detail: str) -> bool:
-        if key in self._failed:
-            self.failed_before[self._failed[key]] += 1
-        else:
-            self.collisions.append(Failure(key, Reason.DUPLICATE_ID, detail))
-        return False
+def _fresh(door: Door, source: str, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+    """Yield the candidates with members that are new, and only these members."""
+    for candidate in candidates:
+        members = tuple(member for member in candidate.members if door.meet(source, member.id) is Fate.FRESH)
+        if members:
+            yield Candidate(candidate.uri, members, candidate.data)
 
 
-def _inspector(ws: Workspace, config: AcquireConfig, source: str) -> Callable[[Iterable[Candidate]], _Harvest]:
-    def inspect(candidates: Iterable[Candidate]) -> _Harvest:
-        harvest = _Harvest()
+def _inspector(ws: Workspace, config: AcquireConfig, source: str) -> Callable[[Iterable[Candidate]], Harvest]:
+    def inspect(candidates: Iterable[Candidate]) -> Harvest:
+        harvest = Harvest(source)
         for candidate in candidates:
             try:
                 _inspect(ws, config, source, candidate, harvest)
@@ -197,7 +118,7 @@ def _inspector(ws: Workspace, config: AcquireConfig, source: str) -> Callable[[I
     return inspect
 
 
-def _inspect(ws: Workspace, config: AcquireConfig, source: str, candidate: Candidate, harvest: _Harvest) -> None:
+def _inspect(ws: Workspace, config: AcquireConfig, source: str, candidate: Candidate, harvest: Harvest) -> None:
     for member in candidate.members:
         if member.problem is not None:
             harvest.failures.append(member.problem)

@@ -1,0 +1,113 @@
+"""Where the harvest goes: rows, failures and bytes wait here for their commit, and are counted."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from goldpan.core.errors import StageError
+from goldpan.core.interrupts import uninterrupted
+from goldpan.core.records import Report
+from goldpan.stages.acquire.door import Door
+from goldpan.store.failures import Failure
+from goldpan.store.pace import Pace
+from goldpan.store.workspace import Workspace
+
+_MAX_WAITING_BYTES = 64 << 20
+_ROW_BYTES = 1 << 10
+
+
+@dataclass(slots=True)
+class Harvest:
+    """What came of some rows of one source: rows of `images`, failures, and the bytes to store by SHA-256."""
+
+    source: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+
+
+class Barn:
+    """Commits harvests now and then; see `Pace` for what a kill can lose.
+
+    Attributes:
+        settled: rows of the sources that ended as a row of `images` or as a failure.
+        failed: the failures among them, by reason.
+    """
+
+    def __init__(self, ws: Workspace, door: Door) -> None:
+        self._ws = ws
+        self._door = door
+        self._pace = Pace(_MAX_WAITING_BYTES)
+        self.settled = 0
+        self.failed: Counter[str] = Counter()
+        self._empty()
+
+    def add(self, harvest: Harvest) -> None:
+        """Take a harvest in, and commit where it is time."""
+        self._rows += harvest.rows
+        self._failures[harvest.source] += harvest.failures
+        self._blobs |= harvest.blobs
+        self._bytes += sum(map(len, harvest.blobs.values())) + _ROW_BYTES * (len(harvest.rows) + len(harvest.failures))
+        if self._pace.is_due(self._bytes):
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit all that waits: bytes before the rows that need them, failures last.
+
+        Raises:
+            StageError: there are more rows and failures than rows were let through the door.
+        """
+        with uninterrupted():
+            rows, failures, blobs = self._rows, self._failures, self._blobs
+            self._empty()
+            while self._door.collisions:  # a thread may be at the door
+                source, collision = self._door.collisions.popleft()
+                failures[source].append(collision)
+            new = len(rows) + sum(map(len, failures.values()))
+            if self.settled + new > self._door.admitted:
+                raise StageError(f"{self.settled + new:,} rows came of {self._door.admitted:,}; this is our mistake.")
+            self._forget_failures(rows, failures)
+            self._ws.blobs.put(blobs)
+            self._ws.images.append_rows(rows)
+            for source, items in failures.items():
+                self._door.failures[source].add(items)
+                self.failed.update(failure.reason.value for failure in items)
+            self.settled += new
+
+    def report(self) -> Report:
+        """Return the account of a run that came to its end.
+
+        Raises:
+            StageError: not every row that was let in ended as a row or as a failure.
+        """
+        door = self._door
+        if self.settled != door.admitted:
+            raise StageError(f"{self.settled:,} rows came of {door.admitted:,}; run the same command again.")
+        counts = door.failed_before + self.failed
+        return Report(
+            "acquire",
+            rows_in=door.seen,
+            rows_out=door.seen - sum(counts.values()),
+            already_done=door.known,
+            failures=dict(counts),
+            outputs={"images": f"{self._ws.images.count()} rows"},
+            next_steps=[f"goldpan embed {self._ws.path} --encoder ..."],
+        )
+
+    def _empty(self) -> None:
+        self._rows: list[dict[str, Any]] = []
+        self._failures: defaultdict[str, list[Failure]] = defaultdict(list)
+        self._blobs: dict[str, bytes] = {}
+        self._bytes = 0
+
+    def _forget_failures(self, rows: list[dict[str, Any]], failures: dict[str, list[Failure]]) -> None:
+        """Take what was tried again off the failures, before its row appears: no row is ever in both tables."""
+        settled = defaultdict(list)
+        for row in rows:
+            settled[row["source"]].append(row["id"])
+        for source, items in failures.items():
+            settled[source] += [failure.id for failure in items]
+        for source, keys in settled.items():
+            self._door.failures[source].forget(self._door.tried_again(source, keys))
