@@ -12,9 +12,7 @@ from goldpan.core.errors import Reason
 FIRST_WAIT = 1.0
 """Seconds: the most that is waited before the second attempt; each attempt more doubles it."""
 LONGEST_WAIT = 60.0
-"""Seconds: the most that is waited unless the server asks for more."""
-LONGEST_RETRY_AFTER = 300.0
-"""Seconds: the most that is waited because the server asks for it."""
+"""Seconds: the most that is waited, even where the server asks for more: a run has to end, and the next one asks again."""
 
 _TRANSIENT = frozenset({
     Reason.DNS_FAILED, Reason.CONNECT_FAILED, Reason.TIMED_OUT, Reason.TOO_SLOW, Reason.CUT_OFF,
@@ -45,11 +43,11 @@ def delay(attempt: int, retry_after: str | None = None) -> float:
     Args:
         attempt: how many attempts were made, from 1.
         retry_after: the header of that name, if the answer had one: never less than it asks, up to
-            `LONGEST_RETRY_AFTER`.
+            `LONGEST_WAIT`.
     """
     jitter = random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt - 1, 30)))
     asked = parse_retry_after(retry_after) if retry_after else None
-    return jitter if asked is None else max(jitter, min(asked, LONGEST_RETRY_AFTER))
+    return jitter if asked is None else max(jitter, min(asked, LONGEST_WAIT))
 
 
 def parse_retry_after(value: str, now: datetime | None = None) -> float | None:
