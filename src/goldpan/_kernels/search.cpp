@@ -138,13 +138,14 @@ private:
     // Returns what they reach.
     float compact(size_t i, float hope) {
         std::vector<Candidate>& held = held_[i];
-        if (held.size() <= answers_.k) return kNone;
-        lowers_.resize(held.size());
-        for (size_t j = 0; j < held.size(); ++j)
-            lowers_[j] = hoped(held[j], hope);
-        std::nth_element(lowers_.begin(), lowers_.begin() + (answers_.k - 1), lowers_.end(), std::greater<float>());
-        const float reached = lowers_[answers_.k - 1];
-        limit_[i] = std::max(limit_[i], round_down(static_cast<double>(reached) - queries_.slack[first_ + i]));
+        float reached = kNone;
+        if (held.size() > answers_.k) {
+            lowers_.resize(held.size());
+            for (size_t j = 0; j < held.size(); ++j) lowers_[j] = hoped(held[j], hope);
+            std::nth_element(lowers_.begin(), lowers_.begin() + (answers_.k - 1), lowers_.end(), std::greater<float>());
+            reached = lowers_[answers_.k - 1];
+            limit_[i] = std::max(limit_[i], round_down(static_cast<double>(reached) - queries_.slack[first_ + i]));
+        }
         const float limit = limit_[i];
         held.erase(std::remove_if(held.begin(), held.end(), [=](const Candidate& c) { return c.upper < limit; }),
                    held.end());
@@ -154,6 +155,7 @@ private:
     static float hoped(const Candidate& one, float hope) { return one.lower + hope * (one.upper - one.lower); }
 
     // Narrow codes: score the k best, which raises the limit to where it belongs, and look at the others in float32.
+    // Where the answers of earlier blocks have raised it so far that fewer than k are left, all are looked at first.
     void settle(size_t i) {
         const size_t q = first_ + i;
         std::vector<Candidate>& held = held_[i];
@@ -161,7 +163,8 @@ private:
         const float least = compact(i, kHope);
         scorer_.ask(q);
         scored_.clear();
-        each(held, [&](Candidate& one) { return hoped(one, kHope) >= least; }, [&](Candidate& one) { score_one(q, one); });
+        if (least > kNone || threshold(q) == kNone)
+            each(held, [&](Candidate& one) { return hoped(one, kHope) >= least; }, [&](Candidate& one) { score_one(q, one); });
         each(held, [](Candidate& one) { return !one.scored; }, [&](Candidate& one) { tighten(q, one); });
         second_->looked_at[q] = static_cast<int32_t>(held.size());
         const float assumed = limit_[i];

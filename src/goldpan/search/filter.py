@@ -6,6 +6,7 @@ again. So a few queries try them first; and a query whose proof fails with them 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,10 @@ _PACK_ROWS = 4096
 _NARROW_DTYPES = {np.dtype(np.float16), np.dtype(np.float32)}
 _NARROW_DIMS = range(32, (1 << 16) + 1)  # below, bytes gain nothing; above, their dot products could leave int32
 _TRIAL = 156
-# Narrow codes save the time of n * d products; each row looked at a second time costs as much as this many of them.
-_PRODUCTS_PER_LOOK = 140_000
+# Narrow codes save the time of n * d products; each row looked at a second time costs as much as this many of them,
+# or as the second where the rows of a block stay in cache.
+_PRODUCTS_PER_LOOK, _PRODUCTS_PER_CACHED_LOOK = 140_000, 60_000
+_CACHE_BYTES = 32 << 20
 
 
 class Filter:
@@ -82,11 +85,17 @@ class Filter:
 
 
 def _worth_looks(job: Job, queries: Block) -> float:
-    """Return how many second looks a query may need before wide codes are faster; 0 where there are no narrow ones."""
+    """Return how many second looks at the first block a query may need before wide codes are faster for all blocks.
+
+    Of rows in no order, the b-th block brings 1/b of what the first brings. 0 where there are no narrow codes.
+    """
     if job.loops.narrow is None or not {np.dtype(job.base.dtype), queries.rows.dtype} <= _NARROW_DTYPES:
         return 0.0
-    fits = job.base.dim in _NARROW_DIMS
-    return min(job.base.n, job.block_rows) * job.base.dim / _PRODUCTS_PER_LOOK if fits else 0.0
+    if job.base.dim not in _NARROW_DIMS:
+        return 0.0
+    cached = 4 * job.block_rows * job.base.dim <= _CACHE_BYTES < 4 * job.base.n * job.base.dim
+    cost = _PRODUCTS_PER_CACHED_LOOK if cached else _PRODUCTS_PER_LOOK
+    return job.base.n * job.base.dim / cost / (1 + math.log(max(1.0, job.base.n / job.block_rows)))
 
 
 class _Coder:
