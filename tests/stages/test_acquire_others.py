@@ -5,6 +5,7 @@ import json
 import tarfile
 from pathlib import Path
 
+import lance
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +19,7 @@ from goldpan.store.workspace import Workspace
 HEADER = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside"
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".tsv"])
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".tsv", ".jsonl", ".lance"])
 def test_a_table_lists_files_with_columns(ws: Workspace, photos: Path, suffix: str) -> None:
     table = pa.table(
         {
@@ -31,13 +32,17 @@ def test_a_table_lists_files_with_columns(ws: Workspace, photos: Path, suffix: s
     path = photos / f"list{suffix}"
     if suffix == ".parquet":
         pq.write_table(table, path)
+    elif suffix == ".lance":
+        lance.write_dataset(table, str(path))
+    elif suffix == ".jsonl":
+        table.to_pandas().to_json(path, orient="records", lines=True)
     else:
         table.to_pandas().to_csv(path, sep="\t" if suffix == ".tsv" else ",", index=False)
     report = goldpan.acquire_table(ws, table=path, caption_column="title")
     rows = ws.images.to_table().to_pylist()
     assert [row["caption"] for row in rows] == ["a cat, black", "a dog"]
     assert rows[0]["license"] == "CC0-1.0"
-    assert json.loads(rows[0]["extra"]) == {"stars": 5 if suffix == ".parquet" else "5"}
+    assert json.loads(rows[0]["extra"]) == {"stars": "5" if suffix in (".csv", ".tsv") else 5}
     assert report.failures == {"missing_file": 1, "bad_row": 1}
 
 
@@ -47,6 +52,8 @@ def test_a_column_that_is_not_there_names_those_that_are(ws: Workspace, photos: 
         goldpan.acquire_table(ws, table=photos / "list.csv")
     with pytest.raises(InputError, match="'title'"):
         goldpan.acquire_table(ws, table=photos / "list.csv", path_column="a", caption_column="title")
+    with pytest.raises(InputError, match="name one of the lists"):
+        goldpan.acquire_table(ws, table=photos)
 
 
 def test_ids_that_repeat_are_failures(ws: Workspace, photos: Path) -> None:

@@ -1,13 +1,11 @@
 #include "lists.h"
 
 #include <algorithm>
-#include <limits>
+
+#include "groups.h"
 
 namespace goldpan {
 namespace {
-
-constexpr float kNone = -std::numeric_limits<float>::infinity();
-constexpr size_t kAhead = 3;  // rows fetched before they are needed
 
 struct Found {
     float key;
@@ -67,9 +65,9 @@ void Lists::add(const Listed& rows) {
         list.scale[row] = rows.scale[i];
         list.offset[row] = rows.offset[i];
         int32_t* to = code(list, row);
-        const uint32_t higher_bytes = narrow_ ? 0x80808080u : 0;
+        const int32_t higher_bytes = narrow_ ? static_cast<int32_t>(0x80808080u) : 0;
         for (size_t word = 0; word < words_; ++word)
-            to[word * tiling_.panel] = static_cast<int32_t>(static_cast<uint32_t>(rows.codes[i * words_ + word]) ^ higher_bytes);
+            to[word * tiling_.panel] = rows.codes[i * words_ + word] ^ higher_bytes;
     }
 }
 
@@ -108,7 +106,7 @@ public:
         : lists_(lists), tiling_(lists.tiling_), words_(lists.words_), probes_(probes), most_(pool), pools_(probes.n),
           start_(probes.n) {
         for (Pool& one : pools_) one.held.reserve(4 * pool + 64);
-        for (size_t q = 0; q < probes.n; ++q) start_[q] = lists.narrow_ ? -128 * byte_sum(q) : 0;
+        for (size_t q = 0; q < probes.n; ++q) start_[q] = lists.narrow_ ? narrow_start(code_of(q), words_) : 0;
     }
 
     // Look into the lists of columns first to last, each list once for all its queries.
@@ -139,7 +137,7 @@ public:
             std::vector<Found>& held = pools_[q].held;
             pools_[q].shrink(most_);
             for (size_t j = 0; j < held.size(); ++j) {
-                if (j + kAhead < held.size()) fetch(rows + held[j + kAhead].slot * d, d);
+                if (j + kAhead < held.size()) prefetch(rows + held[j + kAhead].slot * d, d * sizeof(float));
                 const float value = sum(probes_.rows + q * d, rows + held[j].slot * d, d);
                 held[j].key = distance ? -value : value;
             }
@@ -158,27 +156,14 @@ private:
         float near;
     };
 
-    int32_t byte_sum(size_t q) const {
-        const int8_t* bytes = reinterpret_cast<const int8_t*>(probes_.codes + q * words_);
-        int32_t sum = 0;
-        for (size_t i = 0; i < 4 * words_; ++i) sum += bytes[i];
-        return sum;
-    }
-
-    static void fetch(const float* row, size_t d) {
-        for (size_t i = 0; i < d; i += 16) __builtin_prefetch(row + i, 0, 1);
-    }
+    const int32_t* code_of(size_t query) const { return probes_.codes + query * words_; }
 
     void scan(const List& list, const Asked* asked, size_t count) {
         const size_t group = tiling_.group, n = list.slots.size();
         if (!n) return;
         if (zeros_.size() < list.scale.size()) zeros_.resize(list.scale.size());
         std::vector<int32_t> codes((count + group - 1) / group * group * words_);
-        for (size_t i = 0; i < count; ++i) {
-            const int32_t* from = probes_.codes + asked[i].query * words_;
-            int32_t* to = codes.data() + i / group * group * words_ + i % group;
-            for (size_t word = 0; word < words_; ++word, to += group) *to = from[word];
-        }
+        for (size_t i = 0; i < count; ++i) interleave(code_of(asked[i].query), i, words_, group, codes);
         load_weights(asked, count, codes.size() / words_);
         const float none[16] = {};
         float upper[16 * kPanel];
@@ -191,8 +176,8 @@ private:
                 tiling_.tile(list.codes.data() + row * words_, codes.data() + first * words_, words_, fields, weights,
                              upper, over);
                 for (size_t lane = 0; lane < group; ++lane)
-                    if (over[lane] & real) take(list, row, asked[first + lane], over[lane] & real, upper + tiling_.panel * lane,
-                                                limit_[first + lane]);
+                    if (const uint32_t found = over[lane] & real)
+                        take(list, row, asked[first + lane], found, upper + tiling_.panel * lane, limit_[first + lane]);
             }
         }
     }

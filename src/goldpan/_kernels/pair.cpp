@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "groups.h"
 #include "search.h"
 
 namespace goldpan {
@@ -86,11 +87,9 @@ Interval Scorer::quick_key(size_t row, double length, double row_length) const {
     return {similarity - away, similarity + away};
 }
 
-void Scorer::prefetch(size_t row) const {
-    const char* from = base_.floats ? reinterpret_cast<const char*>(base_.floats + row * d_)
-                                    : reinterpret_cast<const char*>(base_.doubles + row * d_);
-    const size_t bytes = d_ * (base_.floats ? sizeof(float) : sizeof(double));
-    for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(from + at, 0, 1);
+void Scorer::fetch(size_t row) const {
+    if (base_.floats) prefetch(base_.floats + row * d_, d_ * sizeof(float));
+    else prefetch(base_.doubles + row * d_, d_ * sizeof(double));
 }
 
 void merge(std::vector<Scored>& scored, double* keys, int64_t* ids, size_t k) {

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+
+#include "groups.h"
 
 namespace goldpan {
 namespace {
 
-constexpr float kNone = -std::numeric_limits<float>::infinity();
 constexpr float kLowerSlack = 0x1p-18f;    // see "lower" in bounds.py
 constexpr size_t kCodeBytes = 192 << 10;   // codes of the queries that stay in cache while the base streams by
 constexpr size_t kHeldBytes = 32 << 20;    // candidates of these queries
@@ -15,7 +15,6 @@ constexpr size_t kSmallestBuffer = 192;
 // Where in the interval of a narrow candidate its score is hoped to lie when the limit is raised: the bound is several
 // times the usual error. `finish` checks the limit again by what has been scored since; hope in vain costs time only.
 constexpr float kHope = 0.4f;
-constexpr size_t kAhead = 3;  // rows fetched before they are needed
 
 float round_down(double value) {
     const float narrow = static_cast<float>(value);
@@ -35,7 +34,8 @@ public:
     Scan(const Level& level, const Tiling& tiling, const Base& base, const Queries& queries, const Second* second,
          size_t d, Metric metric, const Answers& answers)
         : tiling_(tiling), base_(base), queries_(queries), second_(second), answers_(answers), words_(queries.words),
-          capacity_(second ? 6 * answers.k + 64 : std::max(kSmallestBuffer, 3 * answers.k)), scorer_(level, metric, base.rows, queries.rows, d) {
+          capacity_(second ? 6 * answers.k + 64 : std::max(kSmallestBuffer, 3 * answers.k)),
+          scorer_(level, metric, base.rows, queries.rows, d) {
         const size_t group = tiling.group;
         const size_t fitting = std::min(kCodeBytes / (4 * words_), kHeldBytes / (sizeof(Candidate) * capacity_));
         most_ = std::max(group, std::min(fitting / group * group, (queries.n + group - 1) / group * group));
@@ -61,7 +61,6 @@ public:
 private:
     // Interleave the codes of each group of queries; lanes without a query get a limit that nothing exceeds.
     void load_queries() {
-        const size_t group = tiling_.group;
         for (size_t i = 0; i < most_; ++i) {
             const bool real = i < count_;
             const size_t q = first_ + i;
@@ -70,18 +69,10 @@ private:
             offset_weight_[i] = real ? queries_.offset_weight[q] : 0;
             limit_[i] = real ? threshold(q) : std::numeric_limits<float>::infinity();
             held_[i].clear();
-            const int32_t* from = queries_.codes + q * words_;
-            start_[i] = real && second_ ? -128 * byte_sum(from) : 0;
-            int32_t* to = codes_.data() + i / group * group * words_ + i % group;
-            for (size_t word = 0; word < words_; ++word, to += group) *to = real ? from[word] : 0;
+            const int32_t* codes = real ? queries_.codes + q * words_ : nullptr;
+            start_[i] = real && second_ ? narrow_start(codes, words_) : 0;
+            interleave(codes, i, words_, tiling_.group, codes_);
         }
-    }
-
-    int32_t byte_sum(const int32_t* codes) const {
-        const int8_t* bytes = reinterpret_cast<const int8_t*>(codes);
-        int32_t sum = 0;
-        for (size_t i = 0; i < 4 * words_; ++i) sum += bytes[i];
-        return sum;
     }
 
     void stream() {
@@ -163,8 +154,9 @@ private:
         const float least = compact(i, kHope);
         scorer_.ask(q);
         scored_.clear();
-        if (least > kNone || threshold(q) == kNone)
-            each(held, [&](Candidate& one) { return hoped(one, kHope) >= least; }, [&](Candidate& one) { score_one(q, one); });
+        const bool scores_first = least > kNone || threshold(q) == kNone;
+        each(held, [&](Candidate& one) { return scores_first && hoped(one, kHope) >= least; },
+             [&](Candidate& one) { score_one(q, one); });
         each(held, [](Candidate& one) { return !one.scored; }, [&](Candidate& one) { tighten(q, one); });
         second_->looked_at[q] = static_cast<int32_t>(held.size());
         const float assumed = limit_[i];
@@ -179,7 +171,7 @@ private:
     template <typename Wanted, typename Work>
     void each(std::vector<Candidate>& held, Wanted wanted, Work work) {
         for (size_t j = 0; j < held.size(); ++j) {
-            if (j + kAhead < held.size() && wanted(held[j + kAhead])) scorer_.prefetch(held[j + kAhead].row);
+            if (j + kAhead < held.size() && wanted(held[j + kAhead])) scorer_.fetch(held[j + kAhead].row);
             if (wanted(held[j])) work(held[j]);
         }
     }

@@ -78,7 +78,7 @@ public:
     double key(size_t row);
     // An interval that holds the key, from float32 sums; both sides are float. Infinite where they overflow.
     Interval quick_key(size_t row, double length, double row_length) const;
-    void prefetch(size_t row) const;
+    void fetch(size_t row) const;
 
 private:
     const Level& level_;

@@ -21,8 +21,9 @@ from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Floats, Ids, Metric, Neighbors, parse_metric
 from goldpan.search import bounds
 from goldpan.search.blocks import plan_blocks, read_blocks
+from goldpan.search.job import Job, Map
 from goldpan.search.kernels import load_kernels
-from goldpan.search.passes import Job, Map, pass_over
+from goldpan.search.passes import pass_over
 from goldpan.search.readers import VectorReader, VectorSource, as_reader
 from goldpan.search.topk import TopK
 

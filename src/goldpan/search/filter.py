@@ -16,7 +16,7 @@ from goldpan.core.records import Floats, Ids, Metric
 from goldpan.search import bounds
 from goldpan.search.blocks import Block, computable
 from goldpan.search.bounds import BaseBlock, Packed, Packing, QueryBlock, Rotation
-from goldpan.search.passes import Job, unusable
+from goldpan.search.job import Job, unusable
 from goldpan.search.readers import sample_mean
 from goldpan.search.topk import TopK
 

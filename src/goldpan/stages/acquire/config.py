@@ -65,9 +65,9 @@ class FolderConfig(AcquireConfig):
 
 
 class TableConfig(AcquireConfig):
-    """A parquet, CSV or TSV file that lists local image files."""
+    """A list of local image files."""
 
-    table: Path = Field(description="The .parquet, .csv or .tsv file.")
+    table: Path = Field(description="The .parquet, .csv, .tsv, .json or .jsonl file, or Lance table.")
     path_column: str | None = Field(None, description="Column with the file's path; usual names are found.")
     id_column: str | None = Field(None, description="Column with a unique id; the path by default.")
     label_column: str | None = Field(None, description="Column for `label`.")

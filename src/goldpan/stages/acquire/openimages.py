@@ -16,12 +16,11 @@ from typing import Any
 import pyarrow as pa
 
 from goldpan.compute.executor import Executor
-from goldpan.core.errors import InputError, Reason
+from goldpan.core.errors import FormatError, InputError, Reason
 from goldpan.core.progress import Progress
 from goldpan.core.records import Report
 from goldpan.stages.acquire.config import OpenImagesConfig
 from goldpan.stages.acquire.intake import Candidate, Crop, Member, absolute, admit
-from goldpan.stages.acquire.table import read_batches
 from goldpan.stages.stage import Stage
 from goldpan.store.failures import Failure
 from goldpan.store.workspace import Workspace
@@ -59,11 +58,22 @@ def run(ws: Workspace, config: OpenImagesConfig, executor: Executor, progress: P
 
 
 def _rows(boxes: Path) -> Iterator[dict[str, Any]]:
-    for batch in read_batches(boxes, _TYPES):
+    for batch in _batches(boxes):
         missing = [name for name in _NEEDED if name not in batch.schema.names]
         if missing:
             raise InputError(f"{boxes} lacks the columns {', '.join(missing)}; it has {', '.join(batch.schema.names)}.")
         yield from batch.to_pylist()
+
+
+def _batches(boxes: Path) -> Iterator[pa.RecordBatch]:
+    from pyarrow import csv as arrow_csv
+
+    converted = arrow_csv.ConvertOptions(column_types=_TYPES, strings_can_be_null=True)
+    try:
+        with arrow_csv.open_csv(boxes, convert_options=converted) as reader:
+            yield from reader
+    except pa.ArrowInvalid as error:
+        raise FormatError(boxes, str(error).splitlines()[0]) from error
 
 
 def _candidate(
