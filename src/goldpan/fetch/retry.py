@@ -12,7 +12,7 @@ from goldpan.core.errors import Reason
 FIRST_WAIT = 1.0
 """Seconds: the most that is waited before the second attempt; each attempt more doubles it."""
 LONGEST_WAIT = 60.0
-"""Seconds: the most that is waited, even where the server asks for more: a run has to end, and the next one asks again."""
+"""Seconds: the most that is waited, even where a server asks for more: a run has to end, and the next asks again."""
 
 _TRANSIENT = frozenset({
     Reason.DNS_FAILED, Reason.CONNECT_FAILED, Reason.TIMED_OUT, Reason.TOO_SLOW, Reason.CUT_OFF,
