@@ -1,0 +1,104 @@
+"""The one way to fetch a URL.
+
+What a fetch may take is bounded in every respect: see `FetchOptions`. What it may reach is the public internet over
+http and https: see `urls`, `addresses` and `exchange`. How it treats a host: see `hosts`, `breaker` and `permits`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, Self
+
+from goldpan.fetch.errors import FetchError
+from goldpan.fetch.options import FetchOptions
+from goldpan.fetch.records import Fetched, HostReport, Missed, Request
+from goldpan.fetch.resolver import Resolver
+from goldpan.fetch.robots import RobotsCache
+from goldpan.fetch.run import Run
+from goldpan.fetch.wire import Wire
+
+__all__ = ["FetchError", "FetchOptions", "Fetched", "Fetcher", "HostReport", "Missed", "Request"]
+
+
+class _Line(NamedTuple):
+    """What one run at a time needs; it keeps connections, addresses and rules for the next run."""
+
+    wire: Wire
+    resolver: Resolver
+    robots: RobotsCache
+
+    def close(self) -> None:
+        self.wire.close()
+        self.resolver.close()
+
+
+class Fetcher:
+    """Fetches URLs, each for a result or a reason.
+
+    It may be used from several threads; each run (`fetch_all`, `fetch`, `download`) does its work in the thread that
+    asks for it.
+
+    Example:
+        >>> with Fetcher(FetchOptions(contact="me@example.org")) as fetcher:
+        ...     for result in fetcher.fetch_all(Request(url, url) for url in []):
+        ...         print(result)
+    """
+
+    def __init__(self, options: FetchOptions | None = None) -> None:
+        self.options = options or FetchOptions()
+        self._free: list[_Line] = []
+        self._run: Run | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that were kept."""
+        while self._free:
+            self._free.pop().close()
+
+    def fetch_all(self, requests: Iterable[Request]) -> Iterator[Fetched | Missed]:
+        """Yield one result for each request, as they come.
+
+        Requests are taken in as there is something to do for them, up to `look_ahead` of them ahead of the results:
+        beyond that, the hosts that are waited for hold the rest up. While the caller is busy with a result no deadline
+        runs.
+        """
+        with self._line() as line:
+            self._run = Run(self.options, *line)
+            yield from self._run.results(requests)
+
+    def fetch(self, url: str) -> Fetched:
+        """Return what one URL holds.
+
+        Raises:
+            FetchError: it cannot be fetched, or may not be.
+        """
+        with self._line() as line:
+            (result,) = Run(self.options, *line).results([Request(None, url)])
+        if isinstance(result, Missed):
+            raise FetchError(result.reason, result.detail)
+        return result
+
+    def hosts(self) -> list[HostReport]:
+        """Return how each host of the last `fetch_all` does, the slowest first."""
+        return self._run.hosts.reports() if self._run else []
+
+    @contextmanager
+    def _line(self) -> Iterator[_Line]:
+        line = self._free.pop() if self._free else self._new_line()
+        try:
+            yield line
+            self._free.append(line)
+        except BaseException:
+            line.close()
+            raise
+
+    def _new_line(self) -> _Line:
+        wire, resolver = Wire(self.options), Resolver()
+        wire.listen(resolver.bell)
+        return _Line(wire, resolver, RobotsCache(self.options.robot))

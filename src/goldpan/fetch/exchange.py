@@ -1,0 +1,206 @@
+"""One HTTP request and its answer at a time, on a handle of libcurl that is used again and again."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import pycurl
+
+from goldpan.core.errors import Reason
+from goldpan.fetch.addresses import is_public
+from goldpan.fetch.options import FetchOptions
+from goldpan.fetch.verdict import Problem
+
+RATE_SECONDS = 10.0
+"""Over how long the rate of a transfer is measured."""
+_PROTOCOLS = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
+_PAUSE: int = pycurl.WRITEFUNC_PAUSE
+
+
+class Receiver(Protocol):
+    """Takes an answer.
+
+    Attributes:
+        problem: why it took no more, None where it simply had enough.
+    """
+
+    problem: Problem | None
+
+    def begin(self, status: int, headers: dict[str, str]) -> bool:
+        """Take the headers (names in lower case); return whether the body is wanted."""
+
+    def write(self, data: bytes) -> bool:
+        """Take some of the body, decoded; return whether more is wanted."""
+
+    def data(self) -> bytes:
+        """Return what came, where it is held."""
+
+
+class Exchange:
+    """A handle and the exchange it is at.
+
+    The settings that keep a list of URLs from doing harm are made here, once a handle: only http and https; nothing
+    from the environment, no cookies, no .netrc; redirects are not followed; certificates are verified; and no socket
+    is opened to an address or a port that is not allowed, whatever the URL, the name server or a redirect said.
+
+    Args:
+        options: of fetching.
+        has_room: told of an exchange and how many bytes came for it, says whether they can be held now.
+
+    Attributes:
+        handle: of libcurl.
+        owner: whatever the one who began it wants back.
+        receiver: takes the answer.
+        status: of the answer, None before it came.
+        headers: of the answer; those that came several times have their values on lines of their own.
+        size: bytes of the body so far, decoded.
+        began: time of the start.
+        problem: why it failed, None where it did not.
+    """
+
+    def __init__(self, options: FetchOptions, has_room: Callable[[Exchange, int], bool]) -> None:
+        self.handle = pycurl.Curl()
+        self._options = options
+        self._has_room = has_room
+        self._lines: list[bytes] = []
+        self._configure()
+
+    def begin(self, url: str, pinned: str | None, headers: dict[str, str], receiver: Receiver, owner: Any) -> None:
+        """Set up the next request.
+
+        Args:
+            url: to fetch, as `parse_url` wrote it.
+            pinned: ``host:port:address,address``: the addresses to connect to; None where the host is one, and where a
+                proxy looks it up.
+            headers: besides the usual ones.
+            receiver: takes the answer.
+            owner: comes back with the exchange.
+        """
+        self.receiver = receiver
+        self.owner = owner
+        self.status: int | None = None
+        self.headers: dict[str, str] = {}
+        self.size = 0
+        self.problem: Problem | None = None
+        self._enough = False
+        self._forbidden: str | None = None
+        self._lines.clear()
+        self.handle.setopt(pycurl.URL, url)
+        self.handle.setopt(pycurl.RESOLVE, [f"+{pinned}"] if pinned else [])
+        # Images gain nothing from compression; what a server compresses unasked is decoded all the same.
+        sent = {"accept-encoding": "identity"} | headers
+        self.handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in sent.items()])
+
+    def time(self, now: float, seconds: float) -> None:
+        """Set the clock going: it is `now`, and the end has to come within `seconds`."""
+        self.began = self._rated_at = now
+        self._deadline = now + seconds
+        self._rated_bytes = 0.0
+
+    def delay(self, seconds: float) -> None:
+        """Leave out time in which it was held up by us."""
+        self._rated_at += seconds
+        self._deadline += seconds
+
+    def overdue(self, now: float) -> Problem | None:
+        """Return what is to be said of it where it takes too long."""
+        if now >= self._deadline:
+            return Reason.TIMED_OUT, f"Not done after {now - self.began:.1f} s."
+        if not self._options.min_rate or now - self._rated_at < RATE_SECONDS:
+            return None
+        brought = self.handle.getinfo(pycurl.SIZE_DOWNLOAD)  # of the body: headers that drip bring nothing
+        rate = (brought - self._rated_bytes) / (now - self._rated_at)
+        self._rated_at, self._rated_bytes = now, brought
+        connected = self.handle.getinfo(pycurl.PRETRANSFER_TIME) > 0
+        if connected and rate < self._options.min_rate:
+            return Reason.TOO_SLOW, f"Brought {rate:.0f} bytes a second, less than {self._options.min_rate}."
+        return None
+
+    def end(self, problem: Problem | None) -> None:
+        """Take note of the end, and of headers that no body followed."""
+        if self.status is None and self._lines and not problem:
+            self._take_headers()
+        if self._forbidden:
+            problem = Reason.PRIVATE_ADDRESS, f"{self._forbidden} is no address that may be connected to."
+        self.problem = self.receiver.problem if self._enough else problem
+
+    def _configure(self) -> None:
+        options = self._options
+        version = pycurl.CURL_HTTP_VERSION_2TLS if options.http2 else pycurl.CURL_HTTP_VERSION_1_1
+        for option, value in (
+            (pycurl.PROTOCOLS, _PROTOCOLS),
+            (pycurl.REDIR_PROTOCOLS, _PROTOCOLS),
+            (pycurl.FOLLOWLOCATION, 0),
+            (pycurl.NETRC, pycurl.NETRC_IGNORED),
+            (pycurl.PROXY, options.proxy or ""),
+            (pycurl.NOPROXY, ""),
+            (pycurl.SSL_VERIFYPEER, 1),
+            (pycurl.SSL_VERIFYHOST, 2),
+            (pycurl.CAINFO, str(options.ca_file or _usual_authorities())),
+            (pycurl.USERAGENT, options.agent),
+            (pycurl.ENCODING, ""),
+            (pycurl.HTTP_VERSION, version),
+            (pycurl.CONNECTTIMEOUT_MS, int(options.connect_timeout * 1000)),
+            (pycurl.NOSIGNAL, 1),
+            (pycurl.OPENSOCKETFUNCTION, self._open_socket),
+            (pycurl.HEADERFUNCTION, self._lines.append),
+            (pycurl.WRITEFUNCTION, self._write),
+        ):
+            self.handle.setopt(option, value)
+
+    def _open_socket(self, purpose: int, address: Any) -> Any:
+        """Open a socket to an address that libcurl is about to connect to; the last and surest of the checks."""
+        family, kind, protocol, (host, port, *_) = address
+        if not self._may_connect(host, port):
+            self._forbidden = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            return pycurl.SOCKET_BAD
+        try:
+            return socket.socket(family, kind, protocol)
+        except OSError:  # such as an IPv6 address on a machine without
+            return pycurl.SOCKET_BAD
+
+    def _may_connect(self, host: str, port: int) -> bool:
+        if self._options.proxy:
+            return True  # it is the proxy's
+        return port in self._options.ports and (self._options.allow_private or is_public(host))
+
+    def _take_headers(self) -> None:
+        self.status, self.headers = read_headers(self._lines)
+        self._enough = not self.receiver.begin(self.status, self.headers)
+
+    def _write(self, data: bytes) -> int:
+        """Take a piece of the body; libcurl ends the exchange when the number returned is not that of the bytes."""
+        if self.status is None:
+            self._take_headers()
+        if not self._enough:
+            if not self._has_room(self, len(data)):
+                return _PAUSE
+            self.size += len(data)
+            self._enough = not self.receiver.write(data)
+        return 0 if self._enough else len(data)
+
+
+def read_headers(lines: list[bytes]) -> tuple[int, dict[str, str]]:
+    """Return status and headers of the last of the answers in `lines`: those before it are 1xx."""
+    status, name = 0, ""
+    headers: dict[str, str] = {}
+    for line in (line.decode("latin-1").rstrip("\r\n") for line in lines):
+        if line[:1] in (" ", "\t") and name in headers:
+            headers[name] += " " + line.strip()
+            continue
+        before, colon, after = line.partition(":")
+        if colon:
+            name, value = before.lower(), after.strip()
+            headers[name] = f"{headers[name]}\n{value}" if name in headers else value
+        elif line.startswith("HTTP/"):
+            code = line.partition(" ")[2][:3]
+            status, headers = int(code) if code.isdecimal() else 0, {}
+    return status, headers
+
+
+def _usual_authorities() -> str:
+    import certifi
+
+    return certifi.where()
