@@ -17,6 +17,7 @@ from goldpan.core.errors import InputError, MissingExtra, StageError
 RETRIES = 5  # of a task whose worker died
 # Ray reads these when it starts: it calls nobody, and a task that asked for no GPU still sees those of its machine.
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+_HOW = "Where it wants a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN."
 
 
 class RayExecutor:
@@ -100,14 +101,15 @@ def _connected(address: str | None) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    where = address or os.environ.get("RAY_ADDRESS", "")
+    _look_for(where)
     try:
-        _look_for(address or os.environ.get("RAY_ADDRESS", ""))
         with warnings.catch_warnings():  # Lance warns of forks; those of Ray start another program at once
             warnings.filterwarnings("ignore", message=".*fork-safe")
             ray.init(address, log_to_driver=False, logging_level="ERROR")
-    except (OSError, ValueError, RuntimeError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise InputError(f"There is no Ray cluster at {address or 'RAY_ADDRESS'}: {first}") from error
+    except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        first = str(error).strip().partition("\n")[0].partition(". ")[0]
+        raise InputError(f"The Ray cluster at {where or 'this machine'} cannot be joined: {first}. {_HOW}") from error
     try:
         yield ray
     finally:
@@ -115,10 +117,13 @@ def _connected(address: str | None) -> Iterator[Any]:
 
 
 def _look_for(address: str) -> None:
-    """Raise OSError where nobody listens; Ray would look for two minutes, and end the process then."""
+    """Refuse an address where nobody listens; Ray would look for two minutes, and end the process then."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        except OSError as error:
+            raise InputError(f"There is no Ray cluster at {address}: {error}") from error
 
 
 def _ray() -> Any:
