@@ -44,6 +44,17 @@ FAILURES = pa.schema(
     ]
 )
 
+SEARCHES = pa.schema(
+    [
+        pa.field("query", pa.string(), nullable=False),
+        pa.field("page", pa.int32(), nullable=False),
+        ("pages", pa.int32()),
+        ("total", pa.int64()),
+        ("at", _TIME),
+        ("photos", pa.large_string()),
+    ]
+)
+
 RUNS = pa.schema(
     [
         pa.field("run_id", pa.string(), nullable=False),

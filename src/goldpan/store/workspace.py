@@ -23,7 +23,7 @@ from goldpan.core.locks import hold
 from goldpan.store.blobs import Blobs
 from goldpan.store.failures import Failures
 from goldpan.store.runs import Runs
-from goldpan.store.schemas import FAILURES, IMAGES
+from goldpan.store.schemas import FAILURES, IMAGES, SEARCHES
 from goldpan.store.tables import Table
 
 if TYPE_CHECKING:
@@ -91,6 +91,11 @@ class Workspace:
         return self._table("failures", FAILURES)
 
     @cached_property
+    def searches(self) -> Table:
+        """One row a page that a photo service answered to a search, as it came."""
+        return self._table("searches", SEARCHES)
+
+    @cached_property
     def blobs(self) -> Blobs:
         """The bytes behind the images."""
         return Blobs(str(self.path / "blobs.lance"))
@@ -155,7 +160,7 @@ class Workspace:
     def tables(self) -> dict[str, Table]:
         """Return every table that exists, and always images and failures, by name."""
         found = {"images": self.images, "failures": self.failures}
-        for other in (self.blobs.table, self.runs.table):
+        for other in (self.blobs.table, self.runs.table, self.searches):
             if other.exists:
                 found[other.name] = other
         return found | {f"vectors/{name}": self.vectors_table(name) for name in self.vector_names()}
