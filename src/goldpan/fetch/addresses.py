@@ -7,7 +7,7 @@ out. The table is ours because `ipaddress.is_global` answers differently from on
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 _NOT_PUBLIC = tuple(
     IPv4Network(network)
@@ -48,22 +48,56 @@ _CARRIERS = (
 )
 
 
+_KEYS_OF_CLOUDS = tuple(
+    ip_network(network)
+    for network in (
+        "100.100.100.200/32",  # Alibaba
+        "168.63.129.16/32",  # Azure
+        "169.254.0.0/16",  # link-local: most of them
+        "192.0.0.192/32",  # Oracle
+        "fd00:ec2::/32",  # Amazon
+        "fe80::/10",  # link-local
+    )
+)
+_Address = str | IPv4Address | IPv6Address
+
+
 @lru_cache(maxsize=65536)
-def is_public(address: str | IPv4Address | IPv6Address) -> bool:
+def is_public(address: _Address) -> bool:
     """Return whether an address is one of the public internet's: globally routable and of a single machine.
 
     An IPv6 address that stands for an IPv4 one (mapped, NAT64, 6to4) is as public as that one. What is no address, or
     names a network interface (`fe80::1%eth0`), is not public.
     """
-    try:
-        ip = ip_address(address)
-    except ValueError:
+    ip = _meant(address)
+    if ip is None:
         return False
     if isinstance(ip, IPv4Address):
         return not any(ip in network for network in _NOT_PUBLIC)
-    if ip.scope_id is not None:
-        return False
+    return ip in _GLOBAL_UNICAST and not any(ip in network for network in _NOT_PUBLIC_6)
+
+
+@lru_cache(maxsize=65536)
+def may_reach(address: _Address, allow_private: bool) -> bool:
+    """Return whether an address may be connected to: a public one, and a private one where that is allowed.
+
+    Never one at which a cloud hands a machine its keys: whoever allows a mirror in the lab does not mean those.
+    """
+    if not allow_private:
+        return is_public(address)
+    ip = _meant(address)
+    return ip is not None and not any(ip in network for network in _KEYS_OF_CLOUDS)
+
+
+def _meant(address: _Address) -> IPv4Address | IPv6Address | None:
+    """Return the address, or the IPv4 one that it stands for; None for what is none, or of one interface only."""
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return None
+    if isinstance(ip, IPv4Address):
+        return ip
     for network, below in _CARRIERS:
         if ip in network:
-            return is_public(IPv4Address(int(ip) >> below & 0xFFFFFFFF))
-    return ip in _GLOBAL_UNICAST and not any(ip in network for network in _NOT_PUBLIC_6)
+            return IPv4Address(int(ip) >> below & 0xFFFFFFFF)
+    return None if ip.scope_id is not None else ip

@@ -40,8 +40,8 @@ class Body:
         length = headers.get("content-length", "")
         if notice:
             self.problem = Reason.OPTED_OUT, f"The answer refuses its use by {notice}."
-        elif self._whole and length.isdecimal() and int(length) > self._room and "content-encoding" not in headers:
-            self.problem = Reason.TOO_MANY_BYTES, f"{int(length):,} bytes; allowed are {self._max_bytes:,}."
+        elif self._whole and length.isdecimal() and int(length[:18]) > self._room and "content-encoding" not in headers:
+            self.problem = Reason.TOO_MANY_BYTES, f"{int(length[:18]):,} bytes; allowed are {self._max_bytes:,}."
         return self.problem is None
 
     def write(self, data: bytes) -> bool:

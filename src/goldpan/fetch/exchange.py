@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pycurl
 
 from goldpan.core.errors import Reason
-from goldpan.fetch.addresses import is_public
+from goldpan.fetch.addresses import may_reach
 from goldpan.fetch.options import FetchOptions
 from goldpan.fetch.verdict import Problem
 
@@ -113,15 +113,18 @@ class Exchange:
         brought = self.handle.getinfo(pycurl.SIZE_DOWNLOAD)  # of the body: headers that drip bring nothing
         rate = (brought - self._rated_bytes) / (now - self._rated_at)
         self._rated_at, self._rated_bytes = now, brought
-        connected = self.handle.getinfo(pycurl.PRETRANSFER_TIME) > 0
-        if connected and rate < self._options.min_rate:
+        began = self.handle.getinfo(pycurl.STARTTRANSFER_TIME) > 0  # until then the server may think, till the deadline
+        if began and rate < self._options.min_rate:
             return Reason.TOO_SLOW, f"Brought {rate:.0f} bytes a second, less than {self._options.min_rate}."
         return None
 
     def end(self, problem: Problem | None) -> None:
         """Take note of the end, and of headers that no body followed."""
         if self.status is None and self._lines and not problem:
-            self._take_headers()
+            if ends(self._lines):
+                self._take_headers()
+            else:
+                problem = Reason.CUT_OFF, "The answer ends within its headers."
         if self._forbidden:
             problem = Reason.PRIVATE_ADDRESS, f"{self._forbidden} is no address that may be connected to."
         self.problem = self.receiver.problem if self._enough else problem
@@ -157,14 +160,14 @@ class Exchange:
             self._forbidden = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             return pycurl.SOCKET_BAD
         try:
-            return socket.socket(family, kind, protocol)
+            return _Lent(socket.socket(family, kind, protocol))
         except OSError:  # such as an IPv6 address on a machine without
             return pycurl.SOCKET_BAD
 
     def _may_connect(self, host: str, port: int) -> bool:
         if self._options.proxy:
             return True  # it is the proxy's
-        return port in self._options.ports and (self._options.allow_private or is_public(host))
+        return port in self._options.ports and may_reach(host, self._options.allow_private)
 
     def _take_headers(self) -> None:
         self.status, self.headers = read_headers(self._lines)
@@ -180,6 +183,19 @@ class Exchange:
             self.size += len(data)
             self._enough = not self.receiver.write(data)
         return 0 if self._enough else len(data)
+
+
+class _Lent:
+    """A socket for pycurl, which takes a copy of its number at once and leaves this one to be closed."""
+
+    def __init__(self, opened: socket.socket) -> None:
+        self._opened = opened
+
+    def fileno(self) -> int:
+        return self._opened.fileno()
+
+    def __del__(self) -> None:
+        self._opened.close()
 
 
 def read_headers(lines: list[bytes]) -> tuple[int, dict[str, str]]:
@@ -198,6 +214,12 @@ def read_headers(lines: list[bytes]) -> tuple[int, dict[str, str]]:
             code = line.partition(" ")[2][:3]
             status, headers = int(code) if code.isdecimal() else 0, {}
     return status, headers
+
+
+def ends(lines: list[bytes]) -> bool:
+    """Return whether the last of the answers in `lines` has all of its headers: an empty line ends them."""
+    last = max((number for number, line in enumerate(lines) if line.startswith(b"HTTP/")), default=0)
+    return any(not line.strip() for line in lines[last:])
 
 
 def _usual_authorities() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import inf
 
 from goldpan.core.errors import Reason
-from goldpan.fetch.addresses import is_public
+from goldpan.fetch.addresses import may_reach
 from goldpan.fetch.hosts import Host
 from goldpan.fetch.options import FetchOptions
 from goldpan.fetch.resolver import Resolver
@@ -79,9 +79,9 @@ class Lookups:
         self._settle(host, _UNKNOWN_SECONDS, now)
 
     def _found(self, host: Host, addresses: tuple[str, ...], now: float) -> None:
-        closed = [address for address in addresses if not is_public(address)]
-        if closed and not self._options.allow_private:
-            host.problem = Reason.PRIVATE_ADDRESS, f"{host.name} is at {closed[0]}, which is not a public address."
+        closed = [address for address in addresses if not may_reach(address, self._options.allow_private)]
+        if closed:
+            host.problem = Reason.PRIVATE_ADDRESS, f"{host.name} is at {closed[0]}, which may not be connected to."
             self._settle(host, _UNKNOWN_SECONDS, now)
         else:
             host.addresses = addresses

@@ -22,9 +22,10 @@ _NO_FILE = frozenset({
 class Permits:
     """Asks each origin once for its robots.txt, by the way that every request goes.
 
-    A site that answers 4xx, or with redirects that lead nowhere, has no rules, and all is allowed. From one whose
-    robots.txt cannot be had (no connection, 5xx, 429) nothing may be fetched (RFC 9309, 2.3.1.4): what waits is missed
-    for the very reason that robots.txt was, so that a later run tries it again.
+    A site that answers 4xx, or with redirects that lead nowhere, has no rules, and all is allowed. Where robots.txt
+    cannot be had (no connection, 5xx, 429) nothing may be fetched (RFC 9309, 2.3.1.4): what waits for it is missed for
+    the very reason that robots.txt was, so that a later run tries it again; what comes later asks anew, within the
+    limits that `breaker` sets.
 
     Args:
         options: of fetching.

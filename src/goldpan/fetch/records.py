@@ -15,10 +15,10 @@ class Request:
     Attributes:
         key: whatever tells the result apart; it comes back as it is.
         url: as it was found, unchecked.
-        headers: sent besides the usual ones, such as ``{"if-none-match": etag}``.
+        headers: sent besides the usual ones, such as ``{"if-none-match": etag}``; names in lower case.
 
     Raises:
-        InputError: a header holds control characters or is not ASCII.
+        InputError: a header holds control characters or is not ASCII, or its name is not in lower case.
     """
 
     key: Any
@@ -29,6 +29,8 @@ class Request:
         for name, value in self.headers.items():
             if not (name + value).isascii() or not (name + value).isprintable():
                 raise InputError(f"Header {name!r}: {value!r} cannot be sent; it may hold printable ASCII only.")
+            if not name or name != name.lower():
+                raise InputError(f"Header {name!r} cannot be sent; its name has to be in lower case.")
 
 
 @dataclass(frozen=True, slots=True)

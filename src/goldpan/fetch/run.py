@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from goldpan.core.errors import Reason
-from goldpan.fetch.addresses import is_public
+from goldpan.fetch.addresses import may_reach
 from goldpan.fetch.body import Body
 from goldpan.fetch.errors import FetchError
 from goldpan.fetch.exchange import Exchange, Receiver
@@ -122,8 +122,8 @@ class Run:
         if url.port not in self._options.ports:
             allowed = ", ".join(map(str, self._options.ports))
             raise FetchError(Reason.PORT_NOT_ALLOWED, f"{url.text[:200]!r} is of port {url.port}; allowed: {allowed}.")
-        if url.address and not self._options.allow_private and not is_public(url.address):
-            raise FetchError(Reason.PRIVATE_ADDRESS, f"{url.host} is not a public address.")
+        if url.address and not may_reach(url.address, self._options.allow_private):
+            raise FetchError(Reason.PRIVATE_ADDRESS, f"{url.host} is no address that may be connected to.")
 
     def _route(self, job: Job, *, first: bool = False) -> None:
         """Put a job where it has to wait: for its site's rules, or in its host's queue."""
@@ -168,7 +168,11 @@ class Run:
 
     def _judge(self, job: Job, host: Host, exchange: Exchange, now: float) -> None:
         status, headers = exchange.status, exchange.headers
-        problem = problem_with(status, exchange.problem, partial="range" in job.request.headers)
+        if status in REDIRECTS and "location" in headers:
+            host.breaker.well()
+            self._redirect(job, headers["location"], status)
+            return
+        problem = problem_with(status, exchange.problem, job.request.headers.keys())
         if problem and is_transient(problem[0], status):
             host.breaker.badly(now)
             self._try_again(job, host, *problem, status, headers.get("retry-after"), now)
@@ -176,9 +180,7 @@ class Run:
                 self._drop_queue(host, Reason.HOST_GAVE_UP, _LEFT_ALONE.format(host.name))
             return
         host.breaker.well()
-        if status in REDIRECTS and "location" in headers:
-            self._redirect(job, headers["location"], status)
-        elif problem:
+        if problem:
             self._miss(job, *problem, status)
         else:
             self._end(job, self._fetched(job, exchange))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import pycurl
 
 from goldpan.core.errors import Reason
@@ -10,6 +12,7 @@ from goldpan.fetch.errors import reason_of
 Problem = tuple[Reason, str]
 """A reason, and one sentence for a person."""
 REDIRECTS = (301, 302, 303, 307, 308)
+_CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
 
 _TLS = (
     pycurl.E_SSL_CONNECT_ERROR, pycurl.E_SSL_CERTPROBLEM, pycurl.E_SSL_CIPHER, pycurl.E_PEER_FAILED_VERIFICATION,
@@ -32,19 +35,25 @@ _REASONS = {
 
 def problem_of(code: int, message: str) -> Problem:
     """Return what an error of libcurl stands for; what is no trouble of the network is a BAD_RESPONSE."""
+    if code == pycurl.E_RECV_ERROR and ("chunk" in message or "headers" in message):  # it says so of bad ones as well
+        return Reason.BAD_RESPONSE, f"{message}."
     return _REASONS.get(code, Reason.BAD_RESPONSE), f"{message or pycurl.easy_strerror(code)}."
 
 
-def problem_with(status: int | None, problem: Problem | None, *, partial: bool) -> Problem | None:
-    """Return why an answer is not what was asked for, None where it is, or where it is a redirect.
+def problem_with(status: int | None, problem: Problem | None, asked: Set[str]) -> Problem | None:
+    """Return why an answer is not what was asked for, None where it is.
 
     Args:
         status: of the answer, None where none came.
-        problem: of the exchange; beside a status other than 2xx it does not count.
-        partial: whether a part was asked for.
+        problem: of the exchange; where the status is one already, that counts.
+        asked: names of the request's own headers, in lower case; a part, or no body because nothing changed, is an
+            answer only to those who asked for it.
     """
     if status is None or 200 <= status < 300:
-        if status == 206 and not partial and not problem:
-            return Reason.BAD_RESPONSE, "The server sent a part of what was asked for whole."
+        unasked = status == 206 and "range" not in asked and not problem
+        return (Reason.BAD_RESPONSE, "The server sent a part of what was asked for whole.") if unasked else problem
+    if status == 304 and not asked.isdisjoint(_CONDITIONS):
         return problem
+    if status in REDIRECTS:
+        return Reason.BAD_REDIRECT, f"The server answered {status} without saying where to go."
     return reason_of(status), f"The server answered {status}."
