@@ -102,6 +102,10 @@ class HostileServer:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="hostile")
 
+    def home(self, name: str) -> str:
+        """Return the address of a case."""
+        return self._home[name]
+
     def url(self, name: str, path: str | None = None) -> str:
         """Return where to find a case."""
         case = next(case for case in self.cases if case.name == name)
@@ -157,5 +161,5 @@ class HostileServer:
         self._counts[host, path] += 1
         ask = Ask(host, path, headers, self._counts[host, path], turn, writer)
         self.asked.append(ask)
-        case = self._by_host[host]
+        case = self._by_host.get(host, self.cases[0])
         await (case.robots if path == "/robots.txt" else case.answer)(ask)

@@ -137,9 +137,10 @@ def elsewhere() -> None:
         await (ask.reply(GOOD) if step == 5 else ask.reply(status="301 Moved", location=f"{step + 1}"))
 
     async def never_the_same(ask: Ask) -> None:
-        await ask.reply(status="307 Temporary Redirect", location=f"/{ask.path}x")
+        await ask.reply(status="307 Temporary Redirect", location=f"{ask.path}x")
 
     add("five_steps", five_steps, path="/")
+
     async def rebinding(ask: Ask) -> None:  # when its name is looked up again, it is another address
         closing = {"connection": "close"}
         await (ask.reply(GOOD) if ask.path == "/again" else ask.reply(b"", "302 Found", location="/again", **closing))
@@ -170,7 +171,7 @@ def without_end() -> None:
         endless(_HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"10000\r\n%b\r\n" % zeros),
         Reason.TOO_MANY_BYTES,
     )
-    add("claims_a_terabyte", endless(_HEAD + _LENGTH % (1 << 40), b"", 1), Reason.TOO_MANY_BYTES)
+    add("claims_a_terabyte", endless(_HEAD + _LENGTH % (1 << 40), b"x", 1), Reason.TOO_MANY_BYTES)
     add("bomb", endless(_HEAD + b"Content-Encoding: gzip\r\n\r\n" + first, more), Reason.TOO_MANY_BYTES)
     add(
         "bomb_in_a_bomb",
@@ -197,10 +198,15 @@ def broken() -> None:
     add("cut_at_half", raw(_HEAD + _LENGTH % len(GOOD) + half), Reason.CUT_OFF)
     add("cut_in_a_chunk", raw(chunked + b"%x\r\n%b" % (len(GOOD), half)), Reason.CUT_OFF)
     add("cut_in_the_header", raw(_HEAD[:-9]), Reason.CUT_OFF)
-    add("cut_when_packed", raw(_HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(GOOD)[:40]), Reason.CUT_OFF)
+    add(
+        "cut_when_packed",
+        raw(_HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(GOOD)[:40]),
+        dropped=Reason.TRUNCATED,
+    )
     add("longer_than_it_says", raw(_HEAD + _LENGTH % len(half) + GOOD), dropped=Reason.TRUNCATED)
     add("says_nothing", raw(b""), Reason.CUT_OFF)
     add("negative_length", raw(_HEAD + _LENGTH % -5 + GOOD), Reason.BAD_RESPONSE)
+    add("length_of_many_digits", raw(_HEAD + b"Content-Length: %b\r\n\r\n" % (b"9" * 9999)), Reason.TOO_MANY_BYTES)
     add("length_of_words", raw(_HEAD + b"Content-Length: some\r\n\r\n" + GOOD), Reason.BAD_RESPONSE)
     add("two_lengths", raw(_HEAD + b"Content-Length: 5\r\n" + _LENGTH % len(GOOD) + GOOD), Reason.BAD_RESPONSE)
     add("garbage_for_chunks", raw(chunked + b"zz\r\n" + GOOD), Reason.BAD_RESPONSE)
@@ -214,7 +220,7 @@ def broken() -> None:
     add("http_9_9", raw(b"HTTP/9.9 200 OK\r\n\r\n" + GOOD), Reason.BAD_RESPONSE)
     add("status_of_words", raw(b"HTTP/1.1 OK\r\n\r\n" + GOOD), Reason.BAD_RESPONSE)
     add("zero_in_header", raw(_HEAD + b"X-Zero: a\0b\r\n" + _LENGTH % len(GOOD) + GOOD), Reason.BAD_RESPONSE)
-    add("another_upgrade", raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + GOOD), Reason.BAD_RESPONSE)
+    add("another_upgrade", raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + GOOD), Reason.HTTP_ERROR)
 
 
 def statuses() -> None:
@@ -228,8 +234,10 @@ def statuses() -> None:
     add("too_often", always(GOOD, "429 Too Many Requests", retry_after=later), Reason.RATE_LIMITED)
     add("fails", always(GOOD, "500 Internal Server Error", retry_after="soon"), Reason.SERVER_ERROR)
     add("not_modified", always(status="304 Not Modified"), Reason.HTTP_ERROR)
-    add("a_part", always(GOOD[:50], "206 Partial Content", content_range=f"bytes 0-49/{len(GOOD)}"), Reason.HTTP_ERROR)
-    add("no_content", raw(b"HTTP/1.1 204 No Content\r\n\r\n"), Reason.HTTP_ERROR)
+    add(
+        "a_part", always(GOOD[:50], "206 Partial Content", content_range=f"bytes 0-49/{len(GOOD)}"), Reason.BAD_RESPONSE
+    )
+    add("no_content", raw(b"HTTP/1.1 204 No Content\r\n\r\n"), dropped=Reason.EMPTY_FILE)
 
 
 def unwilling() -> None:
@@ -244,7 +252,7 @@ def unwilling() -> None:
     )
     add("reserved", always(GOOD, tdm_reservation="1"), Reason.OPTED_OUT)
     add("opted_out_in_robots", always(GOOD), Reason.ROBOTS, robots=always(b"User-agent: *\nDisallow: /*.png$\n"))
-    add("robots_fail", always(GOOD), Reason.ROBOTS, robots=always(status="503 Busy"))
+    add("robots_fail", always(GOOD), Reason.SERVER_ERROR, robots=always(status="503 Busy"))
     add("robots_without_end", always(GOOD), Reason.ROBOTS, robots=endless(_HEAD + b"\r\n", b"Allow: /\n" * 999))
 
 

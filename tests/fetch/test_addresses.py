@@ -4,7 +4,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 
-from goldpan.fetch.addresses import is_public
+from goldpan.fetch.addresses import is_public, may_reach
 
 PUBLIC = [
     "8.8.8.8", "1.1.1.1", "93.184.216.34", "172.15.255.255", "172.32.0.0", "100.63.255.255", "100.128.0.0",
@@ -46,3 +46,19 @@ def test_an_address_within_another(inside: str) -> None:
         "Teredo": 0x20010000 << 96 | 0x08080808 << 64 | four ^ 0xFFFFFFFF,
     }
     assert {name: str(IPv6Address(number)) for name, number in carriers.items() if is_public(IPv6Address(number))} == {}
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "127.0.0.1", "10.0.0.1", "::1", "fd12::1", "::ffff:192.168.0.1"])
+def test_private_where_that_is_allowed(address: str) -> None:
+    assert may_reach(address, True)
+    assert may_reach(address, False) == is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::", "fd00:ec2::254", "fe80::1",
+     "100.100.100.200", "168.63.129.16", "192.0.0.192", "fe80::1%eth0", "nowhere"],
+)  # fmt: skip
+def test_never(address: str) -> None:
+    assert not may_reach(address, True)
+    assert not may_reach(address, False)
