@@ -1,10 +1,14 @@
 """Everything a server can do to those who fetch from it: each has its reason, none hangs, none takes much memory."""
 
 import json
+import shutil
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +18,7 @@ from goldpan.fetch.options import FetchOptions
 from goldpan.fetch.records import Fetched, Missed, Request
 from tests.false_internet import BROKEN, NAMES, PRIVATE, PUBLIC, can_be_made, run_inside
 from tests.hostile import HostileServer
-from tests.hostile_cases import CASES, GOOD
+from tests.hostile_cases import CASES, GOOD, to
 
 AGAIN = {"once_unavailable", "once_cut_off"}
 """Cases that want a second attempt."""
@@ -26,6 +30,10 @@ def options(server: HostileServer, **others: object) -> FetchOptions:
     """Return settings with which the server can be fetched from."""
     usual = {"allow_private": True, "ports": [80, server.port], "timeout": SECONDS, "retries": 0, "max_bytes": 16 << 20}
     return FetchOptions.model_validate(usual | others)
+
+
+def reason_of(result: Fetched | Missed) -> Reason | None:
+    return result.reason if isinstance(result, Missed) else None
 
 
 def fetch_all(urls: dict[str, str], settings: FetchOptions) -> dict[str, Fetched | Missed]:
@@ -110,7 +118,7 @@ def test_nothing_private_is_connected_to() -> None:
             "[2002:7f01:1::]", "0.0.0.0", "0", "[::]", "\uff11\uff12\uff17.1.0.1",
         ]  # fmt: skip
         came = fetch_all({host: f"http://{host}:{port}/a.png" for host in hosts}, options(server, allow_private=False))
-        reasons = {host: result.reason for host, result in came.items() if isinstance(result, Missed)}
+        reasons = {host: reason_of(result) for host, result in came.items()}
         assert reasons == dict.fromkeys(hosts, Reason.PRIVATE_ADDRESS)
         assert server.connections.total() == 0
 
@@ -125,8 +133,50 @@ def test_tricks_of_text_reach_nothing(server: HostileServer) -> None:
         "": Reason.BAD_URL,
     }
     came = fetch_all({url: url for url in tricks}, options(server))
-    assert {url: result.reason for url, result in came.items() if isinstance(result, Missed)} == tricks
+    assert {url: reason_of(result) for url, result in came.items()} == tricks
     assert {result.attempts for result in came.values()} == {0}
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Return a file with a certificate of 127.1.0.1 and 127.1.0.2, signed by itself, and its key."""
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl to make a certificate with")
+    made, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    words = [
+        "openssl",
+        "req",
+        "-x509",
+        "-nodes",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-subj",
+        "/CN=us",
+        "-addext",
+    ]
+    words += ["subjectAltName=IP:127.1.0.1,IP:127.1.0.2", "-keyout", str(key), "-out", str(made)]
+    subprocess.run(words, check=True, capture_output=True)
+    made.write_text(made.read_text() + key.read_text())
+    return made
+
+
+def test_tls(certificate: Path) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    down = replace(CASES["good"], name="down", answer=to("http://127.1.0.1/"))
+    not_named = replace(CASES["good"], name="not_named")
+    with HostileServer([CASES["good"], down, not_named], tls=tls) as server:
+        urls = {name: server.url(name) for name in ("good", "down", "not_named")}
+        strangers = fetch_all(urls, options(server))
+        known = fetch_all(urls, options(server, ca_file=certificate))
+    assert {reason_of(result) for result in strangers.values()} == {Reason.TLS_FAILED}
+    reasons = {name: reason_of(result) for name, result in known.items()}
+    assert reasons == {"good": None, "down": Reason.BAD_REDIRECT, "not_named": Reason.TLS_FAILED}
+    with HostileServer([CASES["good"]]) as server:
+        deaf = {"deaf": server.url("good").replace("http:", "https:")}  # waits for the end of a request's headers
+        assert reason_of(fetch_all(deaf, options(server, connect_timeout=1))["deaf"]) == Reason.TIMED_OUT
 
 
 BOMBS = ["endless_body", "endless_chunks", "bomb", "bomb_in_a_bomb", "claims_a_terabyte", "endless_headers",
