@@ -1,0 +1,197 @@
+"""acquire flickr against a Flickr of our own: walks, moods of the API, resume, the search results written."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goldpan.core.errors import InputError, StageError
+from goldpan.core.records import Report
+from goldpan.formats.flickr_search import class_photo_id, layout_of, photo_id, read_search
+from goldpan.stages.acquire.flickr import run as stage
+from goldpan.store.workspace import Workspace
+from tests.flickr_server import KEY, SECRET, Flickr, Photo
+
+CLASSES = {"n01443537": ["goldfish", "Carassius auratus"], "n02510455": ["panda"]}
+
+
+@pytest.fixture
+def flickr() -> Iterator[Flickr]:
+    """25 goldfish, 5 of them of the other name too, 4 pandas, one of them with a goldfish."""
+    photos = [Photo(str(100 + i), "a goldfish" + (" Carassius auratus" if i < 5 else "")) for i in range(25)]
+    photos += [Photo(str(200 + i), "panda") for i in range(3)] + [Photo("203", "panda and goldfish")]
+    photos += [Photo("300", "panda", sizes="qst"), Photo("301", "panda", taken="2015-01-01")]
+    with Flickr(photos, cap=10) as server:
+        yield server
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "classes.json").write_text(json.dumps(CLASSES))
+    (tmp_path / "key.json").write_text(json.dumps([KEY, SECRET]))
+    return tmp_path
+
+
+def search(ws: Workspace, flickr: Flickr, place: Path, **fields: Any) -> Report:
+    given = {"classes": place / "classes.json", "api_key_file": place / "key.json", "endpoint": flickr.endpoint}
+    return stage.STAGE(ws, **given | {"requests_per_hour": 1e9, "search_only": True} | fields)
+
+
+def found(report: Report) -> list[dict[str, Any]]:
+    return read_search(Path(report.outputs["search_json"]))
+
+
+def asked(flickr: Flickr) -> list[tuple[str, int]]:
+    return [(query["text"], int(query["page"])) for query in flickr.queries]
+
+
+def test_one_walk_a_class_and_synonym(ws: Workspace, flickr: Flickr, place: Path) -> None:
+    report = search(ws, flickr, place)
+    walks = [("goldfish", 1), ("goldfish", 2), ("goldfish", 3), ("Carassius auratus", 1), ("panda", 1)]
+    assert asked(flickr) == walks
+    assert {query["per_page"] for query in flickr.queries} == {"1000"}
+    assert {query["sort"] for query in flickr.queries} == {"date-posted-asc"}
+    entries = found(report)
+    assert {layout_of(entry) for entry in entries} == {"goldpan"}
+    assert len(entries) == report.rows_in == 26 + 4
+    # The five that both synonyms find are there once; the photo of both classes is there twice.
+    assert report.details["found_again"] == 5
+    assert report.details["without_address"] == 1
+    both = [(entry["id_ours"], entry["wnid"]) for entry in entries if entry["id_search_engine"] == "203"]
+    assert both == [(photo_id("203"), "n01443537"), (class_photo_id("203", "n02510455"), "n02510455")]
+    assert entries[0] | {"date_upload_our_db": ""} == {
+        "id_ours": photo_id("100"),
+        "id_search_engine": "100",
+        "url": f"http://127.0.0.1:{flickr.port}/photos/100_o.jpg",
+        "url_type": "url_o",
+        "wnid": "n01443537",
+        "search_key": "goldfish",
+        "search_engine": "flickr",
+        "uploader": "",
+        "date_upload_our_db": "",
+        "date_taken": "2012-09-01 10:00:00",
+        "date_upload_search_engine": "2012-10-01 10:00:00",
+        "width": "60",
+        "height": "40",
+        "max_taken_date": "2013-07-11",
+        "max_uploaded_date": "2013-07-11",
+        "min_taken_date": "2012-07-11",
+        "min_uploaded_date": "2012-07-11",
+        "search_sort": "date-posted-asc",
+        "max_images": None,
+        "license": "4",
+        "owner": "12037949754@N01",
+        "owner_name": "Ann Other",
+    }
+
+
+def test_the_share_of_a_term_is_the_images_by_the_terms(ws: Workspace, flickr: Flickr, place: Path) -> None:
+    report = search(ws, flickr, place, max_images=25)
+    assert asked(flickr) == [("goldfish", 1), ("goldfish", 2), ("Carassius auratus", 1), ("panda", 1)]
+    assert report.details["photos"] == 12 + 5 + 5
+    assert {entry["max_images"] for entry in found(report)} == {25}
+
+
+def test_what_was_answered_is_not_asked_again(ws: Workspace, flickr: Flickr, place: Path) -> None:
+    first = search(ws, flickr, place)
+    text = Path(first.outputs["search_json"]).read_text()
+    flickr.queries.clear()
+    again = search(ws, flickr, place)
+    assert asked(flickr) == []
+    assert again.outputs == first.outputs
+    assert Path(again.outputs["search_json"]).read_text() == text
+    # Fewer photos of a class need no new answers, but are another search.
+    fewer = search(ws, flickr, place, max_images=4)
+    assert asked(flickr) == []
+    assert fewer.outputs != first.outputs
+    search(ws, flickr, place, round="next year")
+    assert len(asked(flickr)) == 5
+
+
+def test_other_bounds_and_order(ws: Workspace, flickr: Flickr, place: Path) -> None:
+    (place / "classes.json").write_text('{"n02510455": ["panda"]}')
+    fields = {"min_date_taken": "2013-07-11", "max_date_taken": "none", "search_sort": "date-posted-desc"}
+    report = search(ws, flickr, place, **fields, search_json=place / "found.json")
+    assert report.outputs["search_json"] == str(place / "found.json")
+    assert [(entry["id_search_engine"], entry["max_taken_date"]) for entry in found(report)] == [("301", None)]
+
+
+@pytest.mark.parametrize("mood", [105, 10, 429, 503, "html", "half"])
+def test_troubles_that_pass(
+    ws: Workspace, flickr: Flickr, place: Path, mood: str | int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda least, most: 0.0)
+    flickr.moods = [mood, mood, "ok", mood]
+    report = search(ws, flickr, place)
+    assert len(found(report)) == 30
+    assert len(flickr.queries) == 5 + 3
+    assert report.details["pages_asked"] == 5
+
+
+def test_troubles_that_stay_stop_the_stage_and_lose_nothing(
+    ws: Workspace, flickr: Flickr, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda least, most: 0.0)
+    flickr.moods = ["ok", "ok", *["html"] * 5]
+    with pytest.raises(StageError, match=r"no answer of use.*no JSON.*type the command again"):
+        search(ws, flickr, place)
+    flickr.queries.clear()
+    search(ws, flickr, place)
+    assert asked(flickr)[0] == ("goldfish", 3)
+
+
+def test_a_refused_key_is_told_and_nowhere_shown(
+    ws: Workspace, flickr: Flickr, place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (place / "key.json").write_text(json.dumps([KEY[::-1], SECRET]))
+    with pytest.raises(InputError, match=r"refuses the API key.*--api-key-file") as error:
+        search(ws, flickr, place)
+    with pytest.raises(StageError) as unreachable:
+        search(ws, flickr, place, endpoint=flickr.endpoint.replace("rest", "nowhere"))
+    assert len(flickr.queries) == 1
+    written = b"".join(path.read_bytes() for path in ws.path.rglob("*") if path.is_file())
+    for text in (str(error.value), str(unreachable.value), caplog.text, repr(ws.runs.all()), written.decode("latin-1")):
+        assert KEY[::-1] not in text
+        assert SECRET not in text
+
+
+def test_the_key_is_in_no_table_and_no_file(ws: Workspace, flickr: Flickr, place: Path) -> None:
+    search(ws, flickr, place)
+    tables = [table.to_table().to_pylist() for table in ws.tables().values()]
+    written = b"".join(path.read_bytes() for path in ws.path.rglob("*") if path.is_file())
+    assert KEY not in repr(tables)
+    assert KEY.encode() not in written
+
+
+def test_flickr_gives_only_the_first_thousands(ws: Workspace, flickr: Flickr, place: Path) -> None:
+    flickr.gives = 20
+    report = search(ws, flickr, place)
+    assert asked(flickr)[:3] == [("goldfish", 1), ("goldfish", 2), ("goldfish", 3)]
+    assert report.details["cut_short"] == {"goldfish": (20, 26)}
+
+
+def test_a_search_that_is_killed_goes_on(ws: Workspace, flickr: Flickr, place: Path) -> None:
+    code = (
+        "import sys; from goldpan.stages.acquire.flickr.run import STAGE\n"
+        "STAGE(sys.argv[1], classes=sys.argv[2], api_key_file=sys.argv[3], endpoint=sys.argv[4], search_only=True,"
+        " requests_per_hour=3600)"
+    )
+    paths = [str(ws.path), str(place / "classes.json"), str(place / "key.json"), flickr.endpoint]
+    process = subprocess.Popen([sys.executable, "-c", code, *paths])
+    while len(flickr.queries) < 3 and process.poll() is None:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = ws.searches.count()
+    assert kept >= 2
+    flickr.queries.clear()
+    report = search(ws, flickr, place)
+    assert len(flickr.queries) == 5 - kept
+    assert len(found(report)) == 30
