@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from goldpan.core.errors import Reason
 from goldpan.fetch.consent import refused
+from goldpan.fetch.decoding import CodingError, Decoder, decoders
 from goldpan.fetch.verdict import Problem
 
 _DRAINED = 64 << 10
@@ -13,10 +14,10 @@ _DRAINED = 64 << 10
 
 
 class Body:
-    """Takes the body of an answer, decoded.
+    """Takes the body of an answer and decodes it.
 
     Args:
-        max_bytes: the most that is taken.
+        max_bytes: the most that is taken, decoded.
         whole: where more comes it is a problem; otherwise the beginning is enough.
         words: by which the headers may refuse their use; see `consent.refused`.
         agent: the name of our robot, which those words may be for.
@@ -24,34 +25,51 @@ class Body:
 
     def __init__(self, max_bytes: int, *, whole: bool = True, words: Collection[str] = (), agent: str = "") -> None:
         self.problem: Problem | None = None
-        self._max_bytes, self._whole = max_bytes, whole
+        self._room, self._whole = max_bytes, whole
         self._words, self._agent = words, agent
+        self._too_many = Reason.TOO_MANY_BYTES, f"More than the {max_bytes:,} bytes that are allowed."
         self._pieces: list[bytes] = []
-        self._room = 0
+        self._decoders: list[Decoder] = []
         self._kept = False
 
     def begin(self, status: int, headers: dict[str, str]) -> bool:
         """Take the headers; return whether the body is wanted."""
         self._kept = 200 <= status < 300
-        self._room = self._max_bytes if self._kept else _DRAINED
         if not self._kept:
+            self._room = _DRAINED
             return True
-        notice = refused(headers, self._words, self._agent) if self._words else None
-        length = headers.get("content-length", "")
-        if notice:
+        try:
+            self._decoders = decoders(headers.get("content-encoding", ""))
+        except CodingError as error:
+            self.problem = Reason.BAD_RESPONSE, f"The body cannot be read: {error}."
+        length = headers.get("content-length", "")[:18]
+        if length.isdecimal() and int(length) > self._room and self._whole:
+            self.problem = self._too_many
+        if self._words and (notice := refused(headers, self._words, self._agent)):
             self.problem = Reason.OPTED_OUT, f"The answer refuses its use by {notice}."
-        elif self._whole and length.isdecimal() and int(length[:18]) > self._room and "content-encoding" not in headers:
-            self.problem = Reason.TOO_MANY_BYTES, f"{int(length[:18]):,} bytes; allowed are {self._max_bytes:,}."
         return self.problem is None
 
     def write(self, data: bytes) -> bool:
         """Take some of the body; return whether more is wanted."""
+        try:
+            for decoder in self._decoders:
+                data = decoder.decode(data, self._room)
+                if len(data) > self._room:
+                    break
+        except CodingError as error:
+            self.problem = Reason.BAD_RESPONSE, f"The body cannot be read: {error}."
+            return False
         self._room -= len(data)
-        if self._kept and self._room < 0 and self._whole:
-            self.problem = Reason.TOO_MANY_BYTES, f"More than the {self._max_bytes:,} bytes that are allowed."
-        elif self._kept:
+        if self._kept:
             self._pieces.append(data)
+            if self._room < 0 and self._whole:
+                self.problem = self._too_many
         return self._room >= 0
+
+    def end(self) -> None:
+        """Take note that all came."""
+        if not all(decoder.ended for decoder in self._decoders):
+            self.problem = Reason.CUT_OFF, "The body ends before the end of what is packed in it."
 
     def data(self) -> bytes:
         """Return what came."""

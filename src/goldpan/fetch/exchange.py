@@ -32,7 +32,10 @@ class Receiver(Protocol):
         """Take the headers (names in lower case); return whether the body is wanted."""
 
     def write(self, data: bytes) -> bool:
-        """Take some of the body, decoded; return whether more is wanted."""
+        """Take some of the body, as it was sent; return whether more is wanted."""
+
+    def end(self) -> None:
+        """Take note that all of the body came."""
 
     def data(self) -> bytes:
         """Return what came, where it is held."""
@@ -55,7 +58,7 @@ class Exchange:
         receiver: takes the answer.
         status: of the answer, None before it came.
         headers: of the answer; those that came several times have their values on lines of their own.
-        size: bytes of the body so far, decoded.
+        size: bytes of the body so far, as they were sent.
         began: time of the start.
         problem: why it failed, None where it did not.
     """
@@ -89,7 +92,7 @@ class Exchange:
         self._lines.clear()
         self.handle.setopt(pycurl.URL, url)
         self.handle.setopt(pycurl.RESOLVE, [f"+{pinned}"] if pinned else [])
-        # Images gain nothing from compression; what a server compresses unasked is decoded all the same.
+        # Images gain nothing from being packed; what a server packs unasked is unpacked by the receiver.
         sent = {"accept-encoding": "identity"} | headers
         self.handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in sent.items()])
 
@@ -127,7 +130,9 @@ class Exchange:
                 problem = Reason.CUT_OFF, "The answer ends within its headers."
         if self._forbidden:
             problem = Reason.PRIVATE_ADDRESS, f"{self._forbidden} is no address that may be connected to."
-        self.problem = self.receiver.problem if self._enough else problem
+        if not problem and not self._enough:
+            self.receiver.end()
+        self.problem = self.receiver.problem if self._enough or not problem else problem
 
     def _configure(self) -> None:
         options = self._options
@@ -143,7 +148,6 @@ class Exchange:
             (pycurl.SSL_VERIFYHOST, 2),
             (pycurl.CAINFO, str(options.ca_file or _usual_authorities())),
             (pycurl.USERAGENT, options.agent),
-            (pycurl.ENCODING, ""),
             (pycurl.HTTP_VERSION, version),
             (pycurl.CONNECTTIMEOUT_MS, int(options.connect_timeout * 1000)),
             (pycurl.NOSIGNAL, 1),
