@@ -59,7 +59,7 @@ def test_one_walk_a_class_and_synonym(ws: Workspace, flickr: Flickr, place: Path
     assert {query["per_page"] for query in flickr.queries} == {"1000"}
     assert {query["sort"] for query in flickr.queries} == {"date-posted-asc"}
     entries = found(report)
-    assert {layout_of(entry) for entry in entries} == {"goldpan"}
+    assert {layout_of(entry) for entry in entries} == {"ours"}
     assert len(entries) == report.rows_in == 26 + 4
     # The five that both synonyms find are there once; the photo of both classes is there twice.
     assert report.details["found_again"] == 5

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,12 @@ LAYOUTS = {
     "searched": frozenset(KEYS),
     "downloaded": frozenset({*KEYS, "batch"}),
     "resolved": frozenset({*KEYS, "batch", "source_filename"}),
-    "goldpan": frozenset({*KEYS, *ADDED_KEYS}),
+    "ours": frozenset({*KEYS, *ADDED_KEYS}),
+    "ours, batched": frozenset({*KEYS, *ADDED_KEYS, "batch"}),
 }
 """Keys of an entry by the name of its layout."""
 _NEEDED = ("id_ours", "id_search_engine", "url", "wnid")
+_ID = re.compile("[0-9a-f]{40}")
 
 
 def photo_id(flickr_id: str) -> str:
@@ -78,6 +81,8 @@ def read_search(path: Path) -> list[Entry]:
     for row, entry in enumerate(entries):
         if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in _NEEDED):
             raise FormatError(path, f"an entry has the texts {', '.join(_NEEDED)}.", row=row)
+        if not _ID.fullmatch(entry["id_ours"]):  # it becomes the name of a file
+            raise FormatError(path, f"id_ours is {entry['id_ours'][:60]!r}, not 40 hexadecimal digits.", row=row)
     return entries
 
 

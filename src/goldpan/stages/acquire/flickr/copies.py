@@ -56,7 +56,7 @@ def make_copies(
         progress: told of every photo.
     """
     failures = ws.failures_of("acquire flickr", "copies")
-    failures.forget_for_retry()
+    failures.forget(list(failures.reasons()))
     lost: list[Failure] = []
     progress.start("copies")
     try:
@@ -72,7 +72,7 @@ def make_copies(
 
 
 def write_batches(entries: Sequence[Entry], folder: Path) -> list[Entry]:
-    """Pack the scaled copies of each 1,000 entries into ``FOLDER/batches/KEY.tar``; return the entries with their key."""
+    """Pack the scaled copies of each 1,000 entries into ``FOLDER/batches/KEY.tar``; return the entries with the key."""
     batched = []
     for part in chunks(entries, _BATCH):
         key = batch_key([entry["id_ours"] for entry in part])
