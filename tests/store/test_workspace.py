@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 
 from goldpan.core.errors import UnknownName, WorkspaceError
+from goldpan.store.marker import MARKER
 from goldpan.store.overview import overview
 from goldpan.store.schemas import vectors_schema
-from goldpan.store.workspace import MARKER, Workspace, vector_array, vectors_name
+from goldpan.store.workspace import Workspace, vector_array, vectors_name
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def status(workspace: Path, /, *, json: Annotated[bool, Parameter(negative=())] 
     if json:
         write_json(found)
         return
-    lines = [f"{workspace}"]
+    lines = [found["path"]]
     lines += [f"  {name:<40} {table['rows']:>12,} rows" for name, table in found["tables"].items()]
     lines += [f"  failed: {count:,} {key}" for key, count in found["failures"].items()]
     lines += [

@@ -10,6 +10,7 @@
         ├── ArrayError        an array has the wrong shape, dtype or values
         ├── FormatError       the bytes of a file are not what its format says
         ├── ImageError        an image cannot be used; carries a `Reason`
+        ├── RemoteError       a bucket, or what is in it, cannot be reached, read or written; carries a `Reason`
         └── WorkspaceError    the folder is no workspace, or cannot be one
 """
 
@@ -165,3 +166,15 @@ class ImageError(InputError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class RemoteError(InputError):
+    """A bucket, or what is in it, cannot be reached, read or written.
+
+    Attributes:
+        reason: the value for the `failures` table, where an item is concerned.
+    """
+
+    def __init__(self, reason: Reason, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason

@@ -1,26 +1,39 @@
-"""One at a time, among the processes of a machine."""
+"""One at a time, among the processes of a machine, or of several where the lock is in a bucket."""
 
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from goldpan.core.errors import GoldpanError
+from goldpan.core.leases import leased
+from goldpan.core.place import RemotePath
 
 
 @contextmanager
-def hold(path: Path, otherwise: GoldpanError) -> Iterator[None]:
-    """Hold a lock until the block ends; the system gives it back when the process dies.
+def hold(path: Path, otherwise: GoldpanError) -> Iterator[Callable[[], None]]:
+    """Hold a lock until the block ends; it is free when the process dies.
 
     Args:
-        path: file of the lock, made where it is missing; it stays.
+        path: of the lock, made where it is missing; it stays.
         otherwise: raised where another process holds it.
+
+    Yields:
+        What to call before each write: in a bucket a lock can be lost, which raises a StageError.
     """
+    if isinstance(path, RemotePath):
+        with leased(path, otherwise) as lease:
+            yield lease.check
+        return
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise otherwise from None
-        yield
+        yield _nothing
+
+
+def _nothing() -> None:
+    """A lock on disk cannot be lost."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from goldpan.core.errors import MissingExtra
+from goldpan.core.errors import InputError, MissingExtra
 
 _METADATA = sa.MetaData()
 _EVENTS = sa.Table(
@@ -55,8 +56,37 @@ class Event:
     payload: dict[str, Any]
 
 
+def checked_url(url: str) -> str:
+    """Return the address of a database as it may be written down: without a password, its file by an absolute path.
+
+    Raises:
+        InputError: it is no address of a database, or holds a password.
+    """
+    try:
+        found = sa.make_url(url)
+    except sa.exc.ArgumentError as error:
+        raise InputError(
+            "This is no address of a database; write postgresql://HOST/DATABASE or sqlite:////FOLDER/journal.sqlite."
+        ) from error
+    if found.password is not None:
+        raise InputError(
+            "The address of a journal is written down, so it must not hold a password; "
+            "leave that to PGPASSWORD or ~/.pgpass."
+        )
+    if found.drivername == "postgresql":
+        found = found.set(drivername="postgresql+psycopg")
+    if found.get_backend_name() == "sqlite" and found.database:
+        found = found.set(database=str(Path(found.database).absolute()))
+    return found.render_as_string()
+
+
 class Journal:
-    """An append-only log of events at an SQLAlchemy `url`, such as ``sqlite:///ws/journal.sqlite``."""
+    """An append-only log of events at an SQLAlchemy `url`, such as ``sqlite:///ws/journal.sqlite``.
+
+    Raises:
+        MissingExtra: the client of that database is not installed.
+        InputError: the database cannot be opened.
+    """
 
     def __init__(self, url: str) -> None:
         try:
@@ -65,7 +95,12 @@ class Journal:
             raise MissingExtra(str(error.name), "postgres") from error
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine, "connect", _durable_sqlite)
-        _METADATA.create_all(self.engine)
+        try:
+            _METADATA.create_all(self.engine)
+        except sa.exc.OperationalError as error:
+            self.close()
+            reason = str(error.orig).strip().partition("\n")[0]
+            raise InputError(f"The journal at {self.engine.url} cannot be opened: {reason}") from error
 
     def append(self, kind: str, subject: str, payload: dict[str, Any], actor: str = "goldpan") -> int:
         """Write one event durably; return its sequence number."""

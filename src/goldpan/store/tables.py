@@ -5,20 +5,24 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from goldpan.core.errors import InputError, WorkspaceError
+from goldpan.core.place import is_url
+from goldpan.core.remote import explain, lance_options, speaking
 
 if TYPE_CHECKING:
     import lance
     import pandas as pd
 
 _COMPACT_ABOVE_FRAGMENTS = 32
+_OF_STORE = re.compile(r"LanceError\(IO\)|Generic \w+ error")
 _LOG = logging.getLogger(__name__)
 
 
@@ -26,23 +30,44 @@ class Table:
     """A Lance dataset at `uri`, created by its first append.
 
     Appends are atomic commits: a process that dies leaves the last committed version. Several processes may append.
+
+    Args:
+        uri: a folder, or an address in a bucket.
+        schema: of a table that may not be there yet.
+        name: the word for messages.
+        may_write: asked before every write; raises where the right to it was lost.
     """
 
-    def __init__(self, uri: str, schema: pa.Schema | None = None, name: str = "") -> None:
+    def __init__(
+        self,
+        uri: str,
+        schema: pa.Schema | None = None,
+        name: str = "",
+        may_write: Callable[[], None] | None = None,
+    ) -> None:
         self.uri = uri
         self.name = name or uri
         self._schema = schema
+        self._may_write = may_write
 
     def dataset(self) -> lance.LanceDataset | None:
-        """Open the newest version, or None where nothing was written yet."""
+        """Open the newest version, or None where nothing was written yet.
+
+        Raises:
+            WorkspaceError: what is there is no table.
+            RemoteError: its bucket cannot be read.
+        """
         import lance
 
-        try:
-            return lance.dataset(self.uri)
-        except (ValueError, FileNotFoundError) as error:
-            if "not found" in str(error).lower():
-                return None
-            raise WorkspaceError(f"The table {self.name} cannot be read: {error}") from error
+        with self.speaking():
+            try:
+                return lance.dataset(self.uri, **lance_options(self.uri))
+            except (ValueError, FileNotFoundError) as error:
+                if re.match("Dataset at path .* not found", str(error)):
+                    return None
+                if is_url(self.uri):
+                    raise
+                raise WorkspaceError(f"The table {self.name} cannot be read: {error}") from error
 
     @property
     def exists(self) -> bool:
@@ -87,12 +112,12 @@ class Table:
 
         if rows.num_rows == 0:
             return
-        if not self.exists:
-            with _creating(self.uri):
-                if not self.exists:
-                    lance.write_dataset(rows, self.uri, mode="create")
-                    return
-        lance.write_dataset(rows, self.uri, mode="append")
+        dataset = self._to_write()
+        if dataset is None and not self._create(rows):
+            dataset = self._to_write()
+        if dataset is not None:
+            with self.speaking():
+                lance.write_dataset(rows, dataset, mode="append")
 
     def append_rows(self, rows: Sequence[dict[str, Any]]) -> None:
         """Append dictionaries, with the table's own schema."""
@@ -100,9 +125,10 @@ class Table:
 
     def delete(self, where: str) -> None:
         """Delete the rows for which the SQL predicate `where` holds."""
-        dataset = self.dataset()
+        dataset = self._to_write()
         if dataset is not None:
-            dataset.delete(where)
+            with self.speaking():
+                dataset.delete(where)
 
     def to_table(
         self, where: str | None = None, columns: Sequence[str] | None = None, limit: int | None = None
@@ -153,7 +179,7 @@ class Table:
 
     def compact(self) -> None:
         """Merge many small fragments into few, keeping the order of the rows."""
-        dataset = self.dataset()
+        dataset = self._to_write()
         if dataset is None or len(dataset.get_fragments()) <= _COMPACT_ABOVE_FRAGMENTS:
             return
         try:
@@ -161,11 +187,37 @@ class Table:
         except OSError as error:  # another shard compacts at the same time: one of them wins, no row changes
             _LOG.info("%s was not compacted: %s", self.name, error)
 
+    def _to_write(self) -> lance.LanceDataset | None:
+        """Open the newest version, once it is sure that it may be added to."""
+        if self._may_write is not None:
+            self._may_write()
+        return self.dataset()
+
+    def _create(self, rows: pa.Table) -> bool:
+        """Create the table with its first rows; return False where somebody else was faster."""
+        import lance
+
+        with self.speaking(), _creating(self.uri):
+            try:
+                if not self.exists:
+                    lance.write_dataset(rows, self.uri, mode="create", **lance_options(self.uri))
+                    return True
+            except OSError as error:  # only in a bucket, where the store itself lets one of several create it
+                if "already exists" not in str(error):
+                    raise
+            return False
+
+    def speaking(self) -> AbstractContextManager[None]:
+        """Have what Lance says of a bucket said in a sentence."""
+        return speaking(self.uri) if is_url(self.uri) else nullcontext()
+
     def _guard(self, where: str | None, read: Any) -> Any:
         """Run a read; a predicate or column that Lance rejects becomes one sentence."""
         try:
             return read()
         except (ValueError, OSError, KeyError) as error:
+            if is_url(self.uri) and _OF_STORE.search(str(error)):
+                raise explain(error, self.uri) from error
             reason = str(error).splitlines()[0].split(", /")[0][:300]
             asked = f" with the predicate {where!r}" if where else ""
             raise InputError(
@@ -176,6 +228,9 @@ class Table:
 @contextmanager
 def _creating(uri: str) -> Iterator[None]:
     """Let one process at a time create tables in a folder: of two that Lance creates at once, the first is lost."""
+    if is_url(uri):
+        yield
+        return
     parent = Path(uri).parent
     parent.mkdir(parents=True, exist_ok=True)
     with (parent / ".creating").open("w") as file:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -17,11 +15,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from goldpan import __version__
 from goldpan.core.errors import UnknownName, WorkspaceError
 from goldpan.core.locks import hold
+from goldpan.core.place import RemotePath, place
+from goldpan.core.remote import lance_options
 from goldpan.store.blobs import Blobs
 from goldpan.store.failures import Failures
+from goldpan.store.marker import create_marker, read_marker, write_marker
 from goldpan.store.runs import Runs
 from goldpan.store.schemas import FAILURES, IMAGES, SEARCHES
 from goldpan.store.tables import Table
@@ -29,8 +29,6 @@ from goldpan.store.tables import Table
 if TYPE_CHECKING:
     from goldpan.store.journal import Journal
 
-MARKER = "goldpan.json"
-_LAYOUT = 1
 _LONGEST_NAME = 80
 _READ_ROWS = 65_536
 
@@ -48,14 +46,15 @@ class Vectors(NamedTuple):
 
 
 class Workspace:
-    """A goldpan workspace on disk.
+    """A goldpan workspace: a folder, or a prefix of a bucket.
 
     Args:
-        path: the folder.
+        path: the folder, or an address such as ``s3://bucket/ws``.
         create: make it if it is not there yet; otherwise it must be a workspace.
 
     Raises:
         WorkspaceError: `path` is no workspace, or cannot be made one.
+        RemoteError: its bucket cannot be reached, read or written.
 
     Example:
         >>> import tempfile
@@ -65,17 +64,12 @@ class Workspace:
     """
 
     def __init__(self, path: str | Path, *, create: bool = False) -> None:
-        self.path = Path(path)
+        self.path = place(path)
+        self._rights: list[Callable[[], None]] = []
+        lance_options(str(self.path))  # says so where tables cannot be kept
         if create:
-            _create(self.path)
-        elif not (self.path / MARKER).is_file():
-            raise WorkspaceError(f"{self.path} is not a goldpan workspace; type: goldpan init {self.path}")
-        layout = json.loads((self.path / MARKER).read_text()).get("layout")
-        if layout != _LAYOUT:
-            raise WorkspaceError(
-                f"{self.path} has layout {layout}, this goldpan {__version__} reads {_LAYOUT}; "
-                "install the goldpan that made it."
-            )
+            create_marker(self.path)
+        read_marker(self.path)
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.path)!r})"
@@ -98,7 +92,7 @@ class Workspace:
     @cached_property
     def blobs(self) -> Blobs:
         """The bytes behind the images."""
-        return Blobs(str(self.path / "blobs.lance"))
+        return Blobs(str(self.path / "blobs.lance"), self._may_write)
 
     @cached_property
     def runs(self) -> Runs:
@@ -107,11 +101,38 @@ class Workspace:
 
     @cached_property
     def journal(self) -> Journal:
-        """People's decisions; another database where the marker file names one under "journal"."""
+        """People's decisions, in a file of the workspace or in the database that `keep_journal` named.
+
+        Raises:
+            WorkspaceError: the workspace is in a bucket, where a database cannot live, and none was named.
+        """
         from goldpan.store.journal import Journal
 
-        marker = json.loads((self.path / MARKER).read_text())
-        return Journal(marker.get("journal") or f"sqlite:///{self.path / 'journal.sqlite'}")
+        url = read_marker(self.path).get("journal")
+        if url is None and isinstance(self.path, RemotePath):
+            raise WorkspaceError(
+                f"{self.path} is in a bucket, where no journal can be kept; name a database for it: "
+                f"goldpan init {self.path} --journal postgresql://HOST/DATABASE"
+            )
+        return Journal(url or f"sqlite:///{self.path / 'journal.sqlite'}")
+
+    def keep_journal(self, url: str) -> None:
+        """Keep people's decisions in another database from now on.
+
+        Raises:
+            InputError: `url` is no database's, holds a password, or cannot be opened.
+            WorkspaceError: decisions are kept elsewhere already.
+        """
+        from goldpan.store.journal import Journal, checked_url
+
+        marker = read_marker(self.path)
+        url = checked_url(url)
+        own = "its own file" if (self.path / "journal.sqlite").is_file() else None
+        kept = marker.get("journal") or own
+        if kept and kept != url:
+            raise WorkspaceError(f"{self.path} keeps its journal in {kept} already; decisions stay where they are.")
+        Journal(url).close()
+        write_marker(self.path, marker | {"journal": url})
 
     def failures_of(self, stage: str, scope: str) -> Failures:
         """Return the failures of one stage within one scope."""
@@ -123,7 +144,8 @@ class Workspace:
 
     def vector_names(self) -> list[str]:
         """Return the names of the vector tables, sorted."""
-        return sorted(path.stem for path in (self.path / "vectors").glob("*.lance"))
+        folder = self.path / "vectors"
+        return sorted(path.stem for path in folder.iterdir() if path.suffix == ".lance") if folder.is_dir() else []
 
     def find_vectors(self, spec: str) -> Table:
         """Find the vectors of an encoder by spec or by table name.
@@ -182,11 +204,20 @@ class Workspace:
         locks.mkdir(exist_ok=True)
         lock = locks / hashlib.sha256(what.encode("utf-8", "replace")).hexdigest()[:16]
         busy = f"Another run is writing {what} of {self.path}; wait for it to end, then type the command again."
-        with hold(lock, WorkspaceError(busy)):
-            yield
+        with hold(lock, WorkspaceError(busy)) as right:
+            self._rights.append(right)
+            try:
+                yield
+            finally:
+                self._rights.remove(right)
+
+    def _may_write(self) -> None:
+        """Raise a StageError where a right that is being held was lost."""
+        for right in self._rights:
+            right()
 
     def _table(self, name: str, schema: Any) -> Table:
-        return Table(str(self.path / f"{name}.lance"), schema, name)
+        return Table(str(self.path / f"{name}.lance"), schema, name, self._may_write)
 
 
 def vectors_name(spec: str, suffixes: Mapping[str, str | None] | None = None) -> str:
@@ -216,20 +247,3 @@ def vector_array(column: Any) -> NDArray[Any]:
     if not parts:
         return np.empty((0, dim), column.type.value_type.to_pandas_dtype())
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _create(path: Path) -> None:
-    marker = path / MARKER
-    if marker.is_file():
-        return
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise WorkspaceError(f"{path} exists and is not a goldpan workspace; name a new or empty folder.")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        fresh = path / f".{MARKER}.{os.getpid()}"
-        fresh.write_text(
-            json.dumps({"layout": _LAYOUT, "goldpan": __version__, "created_at": datetime.now(UTC).isoformat()}) + "\n"
-        )
-        fresh.replace(marker)
-    except OSError as error:
-        raise WorkspaceError(f"{path} cannot be made a workspace: {error.strerror}.") from error

@@ -15,7 +15,8 @@ from goldpan.core.records import Metric, parse_metric
 from goldpan.formats.protocol import VectorReader
 from goldpan.formats.sums import list_files
 from goldpan.formats.vectors import open_vectors, parse_address
-from goldpan.store.workspace import MARKER, Workspace
+from goldpan.store.marker import MARKER
+from goldpan.store.workspace import Workspace
 
 if TYPE_CHECKING:
     import pyarrow as pa

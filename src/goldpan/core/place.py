@@ -1,0 +1,182 @@
+"""Where things are kept: a path of this machine, or one in a bucket, used alike.
+
+``s3://bucket/ws`` is a `RemotePath`: a path whose first part is the scheme, with what a workspace and its outputs ask
+of `pathlib.Path`, over fsspec. Whatever opens files of this machine gets one sentence from it instead.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path, PosixPath
+from typing import IO, Annotated, Any
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator
+
+from goldpan.core.errors import InputError
+from goldpan.core.remote import file_system, is_taken, speaking
+
+_SCHEME = re.compile(r"^([a-z][a-z0-9+.-]+:)/+")
+
+
+def place(address: str | Path) -> Path:
+    """Return where an address leads: a `RemotePath` for ``s3://bucket/ws`` and the like, else a plain path.
+
+    A `Path` made of such an address, which lost one of its slashes, is understood too.
+    """
+    if isinstance(address, RemotePath):
+        return address
+    found = _SCHEME.match(str(address))
+    if found is None:
+        return Path(address)
+    return Path(unquote(urlsplit(str(address)).path)) if found[1] == "file:" else RemotePath(address)
+
+
+def is_url(address: str) -> bool:
+    """Return whether an address has a scheme, as ``s3://bucket/key.jpg`` has."""
+    return _SCHEME.match(address) is not None
+
+
+Place = Annotated[Path, AfterValidator(place)]
+"""A field of a configuration that takes a path of this machine or an address in a bucket."""
+
+
+class RemotePath(PosixPath):
+    """A path such as ``s3://bucket/ws``: its parts are the scheme, the bucket, and the names below it.
+
+    What the store refuses is a `RemoteError`; what is not there, a FileNotFoundError as on disk. Folders are only
+    parts of names: they are there while something is in them.
+    """
+
+    _about: dict[str, Any] | None = None
+
+    def __str__(self) -> str:
+        return _SCHEME.sub(r"\1//", super().__str__())  # a path keeps one slash of two
+
+    def __fspath__(self) -> str:
+        raise InputError(f"{self} is in a bucket, and this works with files on disk: copy it here first.")
+
+    @property
+    def _files(self) -> Any:
+        return file_system(self.parts[0].removesuffix(":"))
+
+    def read_bytes(self) -> bytes:
+        """Return the whole object."""
+        with speaking(self):
+            data: bytes = self._files.cat_file(str(self))
+            return data
+
+    def read_text(self, encoding: str | None = None, errors: str | None = None) -> str:
+        """Return the whole object as text, UTF-8 by default."""
+        return self.read_bytes().decode(encoding or "utf-8", errors or "strict")
+
+    def write_bytes(self, data: Any) -> int:
+        """Write the whole object; a reader sees the old one or the new one."""
+        with speaking(self):
+            self._files.pipe_file(str(self), bytes(data))
+        return len(data)
+
+    def create(self, data: bytes) -> bool:
+        """Write the object unless there is one, which the store decides; return whether it was written."""
+        with speaking(self):
+            try:
+                self._files.pipe_file(str(self), data, mode="create")
+            except OSError as error:
+                if is_taken(error):
+                    return False
+                raise
+        return True
+
+    def upload(self, file: Path) -> None:
+        """Write the object from a file of this machine, in parts where it is large; it appears when all is there."""
+        with speaking(self):
+            self._files.put_file(str(file), str(self))
+
+    def open(self, mode: str = "r", *_: Any, **options: Any) -> IO[Any]:  # type: ignore[override]
+        """Open the object for reading."""
+        with speaking(self):
+            opened: IO[Any] = self._files.open(str(self), mode, **options)
+            return opened
+
+    def exists(self, **_: Any) -> bool:
+        """Return whether there is such an object, or one below it."""
+        return self._kind() is not None
+
+    def is_file(self, **_: Any) -> bool:
+        """Return whether there is such an object."""
+        return self._kind() == "file"
+
+    def is_dir(self, **_: Any) -> bool:
+        """Return whether there are objects below it."""
+        return self._kind() == "directory"
+
+    def stat(self, **_: Any) -> os.stat_result:
+        """Return size in bytes and time of the last change; the rest is zero."""
+        about = self._told()
+        changed = about.get("LastModified") or about.get("mtime") or about.get("last_modified") or about.get("created")
+        seconds = changed.timestamp() if isinstance(changed, datetime) else 0.0
+        fields = (stat.S_IFREG | 0o444, 0, 0, 1, 0, 0, about.get("size") or 0, *(3 * [int(seconds)]))
+        return os.stat_result(fields, {"st_mtime": seconds, "st_mtime_ns": round(seconds * 1e9)})
+
+    def iterdir(self) -> Iterator[RemotePath]:  # type: ignore[override]
+        """Yield what is directly below, in no order; nothing where nothing is."""
+        with speaking(self):
+            found = self._listed(self._files.ls, detail=True)
+        yield from (self._child(about) for about in found)
+
+    def rglob(self, pattern: str, **_: Any) -> Iterator[RemotePath]:  # type: ignore[override]
+        """Yield every object below, in the order of their names; the only pattern is ``*``."""
+        if pattern != "*":
+            raise NotImplementedError(pattern)
+        with speaking(self):
+            found = self._listed(self._files.find, detail=True)
+        yield from (self._child(found[name]) for name in sorted(found))
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """Remove the object."""
+        try:
+            with speaking(self):
+                self._files.rm_file(str(self))
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
+
+    def mkdir(self, *_: Any, **__: Any) -> None:
+        """Do nothing: a folder of a bucket is there with what is in it."""
+
+    def is_absolute(self) -> bool:
+        """Return True: an address says all."""
+        return True
+
+    def absolute(self) -> RemotePath:
+        """Return the path as it is."""
+        return self
+
+    def resolve(self, strict: bool = False) -> RemotePath:
+        """Return the path as it is: a bucket has no links."""
+        return self
+
+    def _told(self) -> dict[str, Any]:
+        with speaking(self):
+            return self._about or self._files.info(str(self))
+
+    def _kind(self) -> str | None:
+        try:
+            return str(self._told()["type"])
+        except FileNotFoundError:
+            return None
+
+    def _listed(self, ask: Any, **options: Any) -> Any:
+        try:
+            return ask(str(self), **options)
+        except FileNotFoundError:
+            return {}
+
+    def _child(self, about: dict[str, Any]) -> RemotePath:
+        child = RemotePath(self.parts[0], about["name"].lstrip("/"))
+        child._about = about
+        return child
