@@ -1,0 +1,112 @@
+"""Tar shards: samples appended one by one, cut back after a kill, found again by key."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from goldpan.core.errors import FormatError
+from goldpan.formats.img2dataset.journal import Place
+
+_BLOCK = tarfile.BLOCKSIZE
+
+
+class TarFile:
+    """A tar that grows by whole samples (POSIX ustar).
+
+    Args:
+        path: the file, made where it is missing.
+        end: bytes of it to keep; what follows is cut off.
+
+    Raises:
+        FormatError: it is shorter than that.
+    """
+
+    def __init__(self, path: Path, end: int) -> None:
+        self.path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        size = os.fstat(self._file).st_size
+        if size < end:
+            os.close(self._file)
+            raise FormatError(path, f"has {size:,} bytes, but images were written up to byte {end:,}")
+        os.ftruncate(self._file, end)
+        self._end = end
+
+    def append(self, key: str, parts: dict[str, bytes], label: str | None = None) -> Place:
+        """Append the files ``KEY.SUFFIX`` of a sample, its image first; return the place of that.
+
+        Raises:
+            OSError: the disk is full; the tar is as before then.
+        """
+        pieces: list[bytes] = []
+        for suffix, data in parts.items():
+            pieces += [_header(f"{key}.{suffix}", len(data)), data, bytes(-len(data) % _BLOCK)]
+        sample = b"".join(pieces)
+        self._write(sample)
+        start, self._end = self._end, self._end + len(sample)
+        return Place(self.path.name, start + _BLOCK, len(pieces[1]), self._end)
+
+    def read(self, place: Place) -> bytes:
+        """Return the image at a place."""
+        return os.pread(self._file, place.size, place.offset or 0)
+
+    def sync(self) -> None:
+        """Bring all samples to the disk."""
+        os.fsync(self._file)
+
+    def finish(self) -> None:
+        """Write the end that readers look for, and close the file."""
+        self._write(bytes(2 * _BLOCK + -(self._end + 2 * _BLOCK) % tarfile.RECORDSIZE))
+        self.sync()
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; once more does nothing."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
+
+    def _write(self, data: bytes) -> None:
+        written = 0
+        try:
+            while written < len(data):
+                written += os.pwrite(self._file, memoryview(data)[written:], self._end + written)
+        except OSError:
+            os.ftruncate(self._file, self._end)
+            raise
+
+
+def _header(name: str, size: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode, info.mtime = size, 0o444, int(time.time())
+    return info.tobuf(tarfile.USTAR_FORMAT)
+
+
+def places(path: Path) -> Iterator[tuple[str, Place]]:
+    """Yield key and place of the image of every sample of a finished tar, in order.
+
+    A sample is the files that share a name up to the first dot; its image is the one that is neither .json nor .txt.
+
+    Raises:
+        FormatError: it is no tar, or ends early.
+    """
+    key, image, end = "", None, 0
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for info in tar:
+                tar.members = []  # type: ignore[attr-defined]  # else all of them would be held
+                name, _, suffix = info.name.partition(".")
+                if name != key:
+                    if image is not None:
+                        yield key, image._replace(end=end)
+                    key, image = name, None
+                end = info.offset_data + info.size + -info.size % _BLOCK
+                if suffix not in ("json", "txt"):
+                    image = Place(path.name, info.offset_data, info.size, end)
+            if image is not None:
+                yield key, image._replace(end=end)
+    except (tarfile.TarError, OSError) as error:
+        raise FormatError(path, f"not a readable tar file: {error}") from error
