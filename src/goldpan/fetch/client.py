@@ -6,12 +6,17 @@ http and https: see `urls`, `addresses` and `exchange`. How it treats a host: se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from math import inf
+from pathlib import Path
 from typing import NamedTuple, Self
 
+from goldpan.fetch.download import Download
 from goldpan.fetch.errors import FetchError
+from goldpan.fetch.exchange import Receiver
 from goldpan.fetch.options import FetchOptions
+from goldpan.fetch.part import Checks
 from goldpan.fetch.records import Fetched, HostReport, Missed, Request
 from goldpan.fetch.resolver import Resolver
 from goldpan.fetch.robots import RobotsCache
@@ -83,6 +88,49 @@ class Fetcher:
         if isinstance(result, Missed):
             raise FetchError(result.reason, result.detail)
         return result
+
+    def download(
+        self,
+        url: str,
+        path: str | Path,
+        *,
+        sha256: str | None = None,
+        md5: str | None = None,
+        size: int | None = None,
+        resume: bool = True,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> Path:
+        """Bring one large file to `path`, where it appears whole or not at all.
+
+        What comes is written to `path` with `.part` added. A download that broke off, in whatever way, goes on where
+        that ends, as long as the server still has the same file (its ETag or date, kept in `.part.etag`) or the sum
+        given here shows that it does. A file that is there already, and is what is said here, is left as it is. There
+        is no limit to its size nor to its time, but `min_rate` holds; attempts that fail after some bytes came do not
+        count towards `retries`. A file that a person names is not crawled: robots.txt and opt-outs are not asked for.
+
+        Args:
+            url: where it is.
+            path: where it goes; folders above are made.
+            sha256: of the file, hexadecimal.
+            md5: of the file, hexadecimal.
+            size: of the file, bytes.
+            resume: whether to go on with what is there of it.
+            on_bytes: told how many bytes are there already and then how many came; a negative number where it has to
+                begin anew.
+
+        Raises:
+            FetchError: it cannot be fetched, or is not what it is said to be (WRONG_HASH).
+            InputError: it cannot be written, or another process downloads it.
+        """
+        options = self.options.model_copy(update={"retries": 0, "robots": "ignore"})
+
+        def ask(request: Request, receiver: Receiver) -> Fetched | Missed:
+            with self._line() as line:
+                (result,) = Run(options, *line, lambda: receiver, seconds=inf).results([request])
+            return result
+
+        checks = Checks(sha256, md5, size)
+        return Download(ask, url, Path(path), checks, self.options.retries, on_bytes).run(resume=resume)
 
     def hosts(self) -> list[HostReport]:
         """Return how each host of the last `fetch_all` does, the slowest first."""

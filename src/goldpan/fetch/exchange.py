@@ -111,15 +111,20 @@ class Exchange:
         """Return what is to be said of it where it takes too long."""
         if now >= self._deadline:
             return Reason.TIMED_OUT, f"Not done after {now - self.began:.1f} s."
-        if not self._options.min_rate or now - self._rated_at < RATE_SECONDS:
+        if now - self._rated_at < RATE_SECONDS:
+            return None
+        first_byte = self.handle.getinfo(pycurl.STARTTRANSFER_TIME)
+        if not first_byte:  # the server may think, but not longer than a usual answer takes
+            late = now - self.began >= self._options.timeout
+            return (Reason.TIMED_OUT, f"No answer after {now - self.began:.1f} s.") if late else None
+        self._rated_at = max(self._rated_at, self.began + first_byte)
+        if now - self._rated_at < RATE_SECONDS:
             return None
         brought = self.handle.getinfo(pycurl.SIZE_DOWNLOAD)  # of the body: headers that drip bring nothing
         rate = (brought - self._rated_bytes) / (now - self._rated_at)
         self._rated_at, self._rated_bytes = now, brought
-        began = self.handle.getinfo(pycurl.STARTTRANSFER_TIME) > 0  # until then the server may think, till the deadline
-        if began and rate < self._options.min_rate:
-            return Reason.TOO_SLOW, f"Brought {rate:.0f} bytes a second, less than {self._options.min_rate}."
-        return None
+        slow = rate < self._options.min_rate
+        return (Reason.TOO_SLOW, f"Brought {rate:.0f} of {self._options.min_rate} bytes a second.") if slow else None
 
     def end(self, problem: Problem | None) -> None:
         """Take note of the end, and of headers that no body followed."""

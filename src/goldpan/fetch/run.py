@@ -45,6 +45,7 @@ class Run:
         resolver: looks hosts up.
         robots: what is known of robots.txt.
         receiver: makes what takes an answer; a body in memory by default.
+        seconds: that an attempt may take; `timeout` by default.
     """
 
     def __init__(
@@ -54,9 +55,12 @@ class Run:
         resolver: Resolver,
         robots: RobotsCache,
         receiver: Callable[[], Receiver] | None = None,
+        *,
+        seconds: float | None = None,
     ) -> None:
         self._options, self._wire, self._resolver, self._robots = options, wire, resolver, robots
         self._receiver = receiver or self._body
+        self._seconds = options.timeout if seconds is None else seconds
         self._timers = Timers()
         self.hosts = Hosts(options, self._timers)
         self._lookups = Lookups(options, resolver, self._timers, self._looked_up)
@@ -152,7 +156,7 @@ class Run:
         if headers and job.url.origin != job.start.origin:
             headers = {name: value for name, value in headers.items() if name.lower() in _NOT_SECRET}
         pinned = host.pinned(job.url.port)
-        left = self._options.timeout - job.seconds
+        left = self._seconds - job.seconds
         self._wire.start(job.url.text, pinned, headers, job.receiver(), (host, job), left)
 
     def _ended(self, exchange: Exchange) -> None:
