@@ -8,6 +8,7 @@
 #include <string>
 
 #include "lists.h"
+#include "native.h"
 #include "search.h"
 
 namespace nb = nanobind;
@@ -261,7 +262,7 @@ void lists_search(const Lists& lists, Array<const int32_t, 2> codes, Floats scal
 
 NB_MODULE(_native, m) {
     m.doc() = "Hot loops of goldpan.";
-    m.attr("INTERFACE") = 1;  // as INTERFACE in __init__.py, which tells when to raise it
+    m.attr("INTERFACE") = 2;  // as INTERFACE in __init__.py, which tells when to raise it
     m.def("levels", &levels, "Instruction sets this machine can run, fastest first.");
     m.def("narrow_first", [](const std::string& level) { return level_of(level).narrow_first; },
           "Whether narrow codes are worth trying before wide ones.");
@@ -279,6 +280,7 @@ NB_MODULE(_native, m) {
         })
         .def("bytes", &Lists::bytes)
         .def("search", &lists_search);
+    bind_captions(m);
     m.def("pack", &pack);
     m.def("pack_narrow", &pack_narrow);
     m.def("search", &search);

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from goldpan._kernels import INTERFACE, _native
+from goldpan._kernels import compiled_module
 from goldpan.core.errors import GoldpanError, InputError
 from goldpan.core.records import Metric
 from goldpan.search.bounds import (
@@ -28,11 +28,7 @@ from goldpan.search.bounds import (
 from goldpan.search.kernels import NarrowSearch
 from goldpan.search.topk import TopK
 
-if (built := getattr(_native, "INTERFACE", 0)) != INTERFACE:
-    raise GoldpanError(
-        f"The compiled kernels {_native.__file__} have interface {built}, this goldpan calls interface {INTERFACE}; "
-        "build them again with: pip install --force-reinstall --no-deps goldpan, or pip install -e . in the sources."
-    )
+_native = compiled_module()
 _METRICS = {Metric.IP: 0, Metric.COSINE: 1, Metric.L2: 2, Metric.SQEUCLIDEAN: 2}
 
 

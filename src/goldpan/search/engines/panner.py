@@ -63,7 +63,7 @@ class Panner(Adapter):
 
     def _centered(self, centers: Float32s) -> None:
         """Make empty lists around centers, ``(lists, dim)``, given from the mean."""
-        from goldpan._kernels import _native
+        from goldpan._kernels import compiled_module
         from goldpan.search.native import native_kernels
 
         self._centers = centers
@@ -71,7 +71,7 @@ class Panner(Adapter):
         self._loops = native_kernels()
         self._narrow = self._loops.narrow is not None and self.dim < 1 << 16
         self._rotation = Rotation.of(self.dim) if self._narrow else None
-        self._lists = _native.Lists(self._loops.level, self._narrow, self._width // 4, len(centers))
+        self._lists = compiled_module().Lists(self._loops.level, self._narrow, self._width // 4, len(centers))
 
     @property
     def _width(self) -> int:

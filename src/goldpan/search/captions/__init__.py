@@ -1,0 +1,1 @@
+"""Which captions speak of which classes: the full-text language of SQLite FTS5, substrings and regular expressions."""

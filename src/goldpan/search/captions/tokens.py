@@ -1,0 +1,53 @@
+"""The tokens of SQLite FTS5: its tokenizer unicode61 with its defaults, `remove_diacritics` = 1.
+
+``unicode61.npy`` holds what every code point folds to, as SQLite 3.40 itself gave it when asked for each of them:
+``(runs, 2)`` int32, the first code point of a run and how far its letters lie from what they fold to.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+SEPARATOR = -(1 << 31)
+VANISHING = SEPARATOR + 1  # combining marks: they end no token, begin none, and leave nothing
+
+
+@cache
+def folding_runs() -> NDArray[np.int32]:
+    """Return the table, ``(runs, 2)`` int32."""
+    runs: NDArray[np.int32] = np.load(Path(__file__).parent / "unicode61.npy", allow_pickle=False)
+    return runs
+
+
+def tokenize(text: str) -> list[str]:
+    """Return the tokens of a text, folded, in order."""
+    tokens, token = [], ""
+    for letter in text:
+        folded = _fold(letter)
+        if folded:
+            token += folded
+        elif token and folded is None:
+            tokens.append(token)
+            token = ""
+    return [*tokens, token] if token else tokens
+
+
+@cache
+def _fold(letter: str) -> str | None:
+    """Return what a letter folds to: nothing where it vanishes, None where it separates."""
+    starts, deltas = _columns()
+    delta = deltas[bisect_right(starts, ord(letter)) - 1]
+    if delta in (SEPARATOR, VANISHING):
+        return "" if delta == VANISHING else None
+    return chr(ord(letter) + delta)
+
+
+@cache
+def _columns() -> tuple[list[int], list[int]]:
+    runs = folding_runs()
+    return runs[:, 0].tolist(), runs[:, 1].tolist()
