@@ -116,7 +116,7 @@ class Fetcher:
             size: of the file, bytes.
             resume: whether to go on with what is there of it.
             on_bytes: told how many bytes are there already and then how many came; a negative number where it has to
-                begin anew.
+                begin anew. What it raises ends the download.
 
         Raises:
             FetchError: it cannot be fetched, or is not what it is said to be (WRONG_HASH).

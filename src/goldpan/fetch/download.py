@@ -111,7 +111,7 @@ class _Tail:
 
     def __init__(self, part: Part, size: int | None, on_bytes: Callable[[int], None]) -> None:
         self.problem: Problem | None = None
-        self.error: OSError | None = None
+        self.error: Exception | None = None
         self.total: int | None = None
         self._part, self._size, self._on_bytes = part, size, on_bytes
 
@@ -134,10 +134,10 @@ class _Tail:
         """Take some of the body; return whether more is wanted."""
         try:
             self._part.write(data)
-        except OSError as error:  # it would be lost on its way through libcurl
+            self._on_bytes(len(data))
+        except Exception as error:  # noqa: BLE001  it would be lost on its way through libcurl
             self.error = error
             return False
-        self._on_bytes(len(data))
         if self._size is not None and self._part.size > self._size:
             self.problem = Reason.WRONG_HASH, f"More than the {self._size:,} bytes that are expected."
         return self.problem is None
