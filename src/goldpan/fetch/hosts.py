@@ -113,6 +113,11 @@ class Hosts:
         host = self._kept[name] = Host(name, Breaker(self._options.cool_down))
         return host
 
+    @property
+    def ready(self) -> int:
+        """Hosts that have their turn."""
+        return len(self._ring)
+
     def wake(self, host: Host, now: float) -> None:
         """Give a host its turn if it can be sent a request, or see to it that it is woken when it has rested."""
         if host.has_turn or not host.queue:

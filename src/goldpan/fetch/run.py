@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from goldpan.core.errors import Reason
+from goldpan.core.interrupts import uninterrupted
 from goldpan.fetch.addresses import may_reach
 from goldpan.fetch.body import Body
 from goldpan.fetch.errors import FetchError
@@ -86,24 +87,27 @@ class Run:
         wait = 0.0 if at_once else min(_LONGEST_WAIT, self._timers.next() - self._wire.now())
         for exchange in self._wire.turn(wait):
             self._ended(exchange)
+            self._wire.recycle(exchange)
         now = self._wire.now()
         self._lookups.collect(now)
         self._timers.run(now)
 
     def _fill(self, source: Iterator[Request]) -> bool:
-        """Send what can be sent, taking in more where that is not enough; return whether to be back at once."""
-        taken = 0
-        while len(self._wire) < self._options.connections:
-            if turn := self.hosts.next(self._wire.now()):
+        """Take in as much as is needed to keep all connections busy, and send it; return whether there is more."""
+        free = self._options.connections - len(self._wire)
+        for _ in range(_TAKEN_AT_ONCE):
+            if self.hosts.ready >= free or not self._takes_in:
+                break
+            self._take(source)
+        with uninterrupted():
+            while len(self._wire) < self._options.connections and (turn := self.hosts.next(self._wire.now())):
                 self._send(*turn)
-            elif self._exhausted or self._held >= self._options.look_ahead or self._resolver.pending >= THREADS:
-                return False
-            elif taken == _TAKEN_AT_ONCE or self._out:
-                return True
-            else:
-                self._take(source)
-                taken += 1
-        return False
+        return self._takes_in and len(self._wire) < self._options.connections
+
+    @property
+    def _takes_in(self) -> bool:
+        """Whether more requests may be taken in: not where too many hosts wait to be looked up, or URLs for theirs."""
+        return not (self._exhausted or self._held >= self._options.look_ahead or self._resolver.pending >= THREADS)
 
     def _take(self, source: Iterator[Request]) -> None:
         left = time.monotonic()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pycurl
 
+from goldpan.core.interrupts import uninterrupted
 from goldpan.fetch.exchange import Exchange, Receiver
 from goldpan.fetch.options import FetchOptions
 from goldpan.fetch.verdict import Problem, problem_of
@@ -66,58 +66,71 @@ class Wire:
     def start(
         self, url: str, pinned: str | None, headers: dict[str, str], receiver: Receiver, owner: Any, seconds: float
     ) -> None:
-        """Begin an exchange that may take `seconds`; see `Exchange.begin` for the rest."""
+        """Begin an exchange that may take `seconds`, in a block that is `uninterrupted`; see `Exchange.begin`."""
         exchange = self._idle.pop() if self._idle else Exchange(self._options, self._has_room)
         exchange.begin(url, pinned, headers, receiver, owner)
         exchange.time(self.now(), seconds)
         self._active[exchange.handle] = exchange
         self._multi.add_handle(exchange.handle)
 
-    def turn(self, seconds: float) -> Iterator[Exchange]:
-        """Wait up to `seconds` until something can be moved on, move it; yield the exchanges that ended."""
-        for descriptor, mask in self._epoll.poll(max(0.0, self._patience(seconds)), _EVENTS_AT_ONCE):
-            if descriptor in self._watched:
-                self._multi.socket_action(descriptor, _READY.get(mask, _both(mask)))
-        if self._due is not None and self._due <= time.monotonic():
-            self._due = None
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-        waiting = 1
-        while waiting:
-            waiting, well, badly = self._multi.info_read()
-            for handle in well:
-                yield from self._end(handle, None)
-            for handle, code, message in badly:
-                yield from self._end(handle, problem_of(code, message))
-        if self.now() >= self._next_sweep:
-            yield from self._sweep()
+    def turn(self, seconds: float) -> list[Exchange]:
+        """Wait up to `seconds` until something can be moved on, and move it; return the exchanges that ended.
+
+        They are to be handed back with `recycle` when their results are taken.
+        """
+        events = self._epoll.poll(max(0.0, self._patience(seconds)), _EVENTS_AT_ONCE)
+        ended: list[Exchange] = []
+        with uninterrupted():  # an interrupt in a callback would be lost in libcurl
+            for descriptor, mask in events:
+                if descriptor in self._watched:
+                    self._multi.socket_action(descriptor, _READY.get(mask, _both(mask)))
+            if self._due is not None and self._due <= time.monotonic():
+                self._due = None
+                self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            waiting = 1
+            while waiting:
+                waiting, well, badly = self._multi.info_read()
+                ended += [self._end(handle, None) for handle in well]
+                ended += [self._end(handle, problem_of(code, message)) for handle, code, message in badly]
+            if self.now() >= self._next_sweep:
+                ended += self._sweep()
+            if self._paused and ended:
+                self._go_on()
+        return ended
+
+    def recycle(self, exchange: Exchange) -> None:
+        """Take back an exchange that ended."""
+        self._idle.append(exchange)
 
     def close(self) -> None:
         """Break off what is in progress, and free everything."""
-        for handle in self._active:
-            self._multi.remove_handle(handle)
-        for exchange in (*self._active.values(), *self._idle):
-            exchange.handle.close()
-        self._active.clear()
-        self._idle.clear()
-        self._multi.close()
-        self._epoll.close()
+        with uninterrupted():
+            for handle in self._active:
+                self._multi.remove_handle(handle)
+            for exchange in (*self._active.values(), *self._idle):
+                exchange.handle.close()
+            self._active.clear()
+            self._idle.clear()
+            self._multi.close()
+            self._epoll.close()
 
-    def _sweep(self) -> Iterator[Exchange]:
+    def _sweep(self) -> list[Exchange]:
         now = self.now()
         self._next_sweep = now + _SWEEP_SECONDS
-        for handle, exchange in list(self._active.items()):
-            if handle not in self._paused and (problem := exchange.overdue(now)):
-                yield from self._end(handle, problem)
+        late = [
+            (handle, problem)
+            for handle, exchange in self._active.items()
+            if handle not in self._paused and (problem := exchange.overdue(now))
+        ]
+        return [self._end(handle, problem) for handle, problem in late]
 
-    def _end(self, handle: Any, problem: Problem | None) -> Iterator[Exchange]:
+    def _end(self, handle: Any, problem: Problem | None) -> Exchange:
         exchange = self._active.pop(handle)
+        self._paused.pop(handle, None)
         self._multi.remove_handle(handle)
         self._bytes -= exchange.size
         exchange.end(problem)
-        yield exchange
-        self._idle.append(exchange)
-        if self._paused:
-            self._go_on()
+        return exchange
 
     def _has_room(self, exchange: Exchange, more: int) -> bool:
         if self._bytes + more > MOST_BYTES and exchange is not next(iter(self._active.values())):
