@@ -6,18 +6,16 @@ import json
 import math
 import re
 import sys
-import time
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from goldpan.cli.live import Drawn, Lines
 from goldpan.cli.main import EXIT_ITEM_FAILURES
 from goldpan.core.errors import InputError
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Report
-
-_LINE_EVERY_S = 10.0
 
 
 @Parameter(name="*")
@@ -96,68 +94,3 @@ def report_lines(report: Report) -> list[str]:
     lines += [f"  {name}: {what}" for name, what in report.outputs.items()]
     lines += [f"  next: {step}" for step in report.next_steps]
     return lines
-
-
-class Lines:
-    """One plain line every 10 s, for logs."""
-
-    def start(self, label: str, total: int | None = None) -> None:
-        """Begin to count."""
-        self._label, self._total = label, total
-        self._done = self._failed = 0
-        self._begun = self._spoke = time.monotonic()
-
-    def advance(self, done: int = 1, failed: int = 0) -> None:
-        """Count, and write a line if the last one is old."""
-        self._done += done
-        self._failed += failed
-        now = time.monotonic()
-        if now - self._spoke >= _LINE_EVERY_S:
-            self._spoke = now
-            rate = self._done / (now - self._begun)
-            left = f", {(self._total - self._done) / rate:,.0f} s left" if self._total and rate else ""
-            total = f"/{self._total:,}" if self._total else ""
-            line = f"{self._label}: {self._done:,}{total}, {self._failed:,} failed, {rate:,.0f}/s{left}"
-            sys.stderr.write(line + "\n")
-
-    def finish(self) -> None:
-        """Nothing: the report follows."""
-
-
-class Drawn:
-    """A bar with rate, failures and time left."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        self._bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]:,.0f}/s"),
-            TextColumn("[red]{task.fields[failed]} failed", justify="right"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._failed = 0
-
-    def start(self, label: str, total: int | None = None) -> None:
-        """Show the bar."""
-        self._failed = 0
-        self._task = self._bar.add_task(label, total=total, rate=0.0, failed=0)
-        self._bar.start()
-
-    def advance(self, done: int = 1, failed: int = 0) -> None:
-        """Move the bar."""
-        self._failed += failed
-        task = self._bar.tasks[self._task]
-        elapsed = task.elapsed or 0.0
-        rate = (task.completed + done) / elapsed if elapsed else 0.0
-        self._bar.update(self._task, advance=done, rate=rate, failed=self._failed)
-
-    def finish(self) -> None:
-        """Take the bar away."""
-        self._bar.stop()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class Progress(Protocol):
@@ -16,6 +17,46 @@ class Progress(Protocol):
 
     def finish(self) -> None:
         """End the phase."""
+
+
+class HostFacts(NamedTuple):
+    """How a host does.
+
+    Attributes:
+        name: of the host.
+        done: requests that went well.
+        failed: requests that did not.
+        waiting: requests that are still to be begun.
+        seconds: mean time of its answers.
+    """
+
+    name: str
+    done: int
+    failed: int
+    waiting: int
+    seconds: float
+
+
+class Facts(NamedTuple):
+    """What there is to say of a phase beside its count, at this moment.
+
+    Attributes:
+        failures: how many items failed, by reason.
+        hosts: that are asked, the slowest first.
+        arrived_bytes: that were fetched.
+    """
+
+    failures: Mapping[str, int]
+    hosts: Sequence[HostFacts]
+    arrived_bytes: int
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """A `Progress` that shows more than a count, where a stage has more to say."""
+
+    def watch(self, facts: Callable[[], Facts]) -> None:
+        """Take a function that tells how the phase stands; it may be called from any thread until `finish`."""
 
 
 class Silent:
