@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.ceph import Ceph, is_installed
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,3 +36,28 @@ def ray_cluster() -> Iterator[None]:
         ray.init("local", **size, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ceph]:
+    """Start a real S3 server on loopback, and tell this process where it is."""
+    pytest.importorskip("s3fs", reason="s3fs is not installed; type: pip install 'goldpan[s3]'")
+    if not is_installed():
+        pytest.skip("no S3 server here: apt-get install ceph-mon ceph-osd radosgw")
+    server = Ceph(tmp_path_factory.mktemp("ceph"))
+    before = dict(os.environ)
+    os.environ |= server.environment()
+    yield server
+    os.environ.clear()
+    os.environ |= before
+    server.stop()
+
+
+@pytest.fixture
+def bucket(ceph: Ceph) -> str:
+    """Return the address of a new, empty bucket."""
+    import s3fs
+
+    name = f"b{secrets.token_hex(8)}"
+    s3fs.S3FileSystem(skip_instance_cache=True).mkdir(name)
+    return f"s3://{name}"

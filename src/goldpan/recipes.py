@@ -23,6 +23,7 @@ from typing import Any
 from goldpan.core.catalog import Catalog
 from goldpan.core.config import Config, read_toml
 from goldpan.core.errors import InputError
+from goldpan.core.place import place
 from goldpan.core.progress import Progress
 from goldpan.core.records import Report
 from goldpan.stages.stage import Stage, make_config
@@ -76,7 +77,7 @@ def read_recipe(path: Path) -> Recipe:
         isinstance(tables, list) and all(isinstance(table, dict) for table in tables)
     ):
         raise InputError(f'{path}: workspace is a text, and every stage a table of its own: [[stage]] name = "...".')
-    return Recipe(Path(content["workspace"]), tuple(_step(path, i, table) for i, table in enumerate(tables, start=1)))
+    return Recipe(place(content["workspace"]), tuple(_step(path, i, table) for i, table in enumerate(tables, start=1)))
 
 
 def run_recipe(recipe: Recipe, progress: Progress | None = None) -> Iterator[Report]:

@@ -7,17 +7,29 @@ import json
 import tomllib
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from goldpan.core.errors import FormatError, InputError
+from goldpan.core.place import is_url, place
 
 
 class Config(BaseModel):
     """Base of every stage's configuration: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    @model_validator(mode="after")
+    def _files_of_this_machine(self) -> Self:
+        """Refuse an address in a bucket for a field that is not declared a `Place`."""
+        for name, info in type(self).model_fields.items():
+            value = getattr(self, name)
+            for path in value if isinstance(value, list | tuple) else (value,):
+                takes_any = any(getattr(mark, "func", None) is place for mark in info.metadata)
+                if isinstance(path, Path) and is_url(str(path)) and not takes_any:
+                    raise InputError(f"{name}: {place(path)} is in a bucket, and a path on disk is needed.")
+        return self
 
     def digest(self) -> str:
         """Return a short hash of the fields that decide the result."""

@@ -6,13 +6,16 @@ of `pathlib.Path`, over fsspec. Whatever opens files of this machine gets one se
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path, PosixPath
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator
@@ -39,6 +42,22 @@ def place(address: str | Path) -> Path:
 def is_url(address: str) -> bool:
     """Return whether an address has a scheme, as ``s3://bucket/key.jpg`` has."""
     return _SCHEME.match(address) is not None
+
+
+@contextmanager
+def on_disk(path: Path) -> Iterator[Path]:
+    """Give a path on disk with what is at `path`: itself, or a copy of what is in a bucket, which goes at the end.
+
+    Raises:
+        RemoteError: it cannot be read.
+    """
+    if not isinstance(path, RemotePath):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="goldpan-") as folder:
+        copy = Path(folder) / path.name
+        path.download(copy)
+        yield copy
 
 
 Place = Annotated[Path, AfterValidator(place)]
@@ -96,10 +115,15 @@ class RemotePath(PosixPath):
         with speaking(self):
             self._files.put_file(str(file), str(self))
 
-    def open(self, mode: str = "r", *_: Any, **options: Any) -> IO[Any]:  # type: ignore[override]
-        """Open the object for reading."""
+    def download(self, target: Path) -> None:
+        """Copy the object, or all below it, to this machine."""
         with speaking(self):
-            opened: IO[Any] = self._files.open(str(self), mode, **options)
+            self._files.get(str(self), str(target), recursive=self.is_dir())
+
+    def stream(self) -> io.BufferedIOBase:
+        """Open the object for reading from its beginning to its end."""
+        with speaking(self):
+            opened: io.BufferedIOBase = self._files.open(str(self), "rb")
             return opened
 
     def exists(self, **_: Any) -> bool:

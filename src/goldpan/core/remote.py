@@ -126,15 +126,17 @@ def _lance(scheme: str) -> dict[str, Any]:
 
 @contextmanager
 def speaking(url: object) -> Iterator[None]:
-    """Turn what the clients of a store raise into one sentence.
+    """Turn what the clients of a store raise into one sentence; errors over a path on disk are left as they are.
 
     Raises:
-        FileNotFoundError: the object is not there; passed on.
+        FileNotFoundError: the object is not there.
         RemoteError: anything else went wrong.
     """
     try:
         yield
     except _client_errors() as error:
+        if "://" not in str(url):
+            raise
         told = explain(error, url)
         if told.reason is Reason.MISSING_FILE:
             raise FileNotFoundError(2, "No such object", str(url)) from error
@@ -225,6 +227,11 @@ def _chain(error: BaseException | None) -> Iterator[str]:
     if error is not None:
         yield from _chain(error.__cause__ or error.__context__)
         yield f"{type(error).__name__}: {error}"
+
+
+def is_of_store(error: BaseException, url: object) -> bool:
+    """Return whether Lance failed over the store of a remote table, and not over what it was asked."""
+    return "://" in str(url) and re.search(r"LanceError\(IO\)|Generic \w+ error", str(error)) is not None
 
 
 def is_taken(error: BaseException) -> bool:

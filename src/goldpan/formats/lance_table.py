@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from goldpan.core.errors import FormatError
+from goldpan.core.place import is_url
 from goldpan.core.records import Metric
+from goldpan.core.remote import explain, lance_options, speaking
 from goldpan.formats.arrow_rows import list_rows, vector_column
 from goldpan.formats.protocol import Address, VectorFormat, check_ids, check_span, metric_hint, rows_per_block
 
@@ -34,10 +36,14 @@ class LanceReader:
         import pyarrow as pa
 
         self.path = address.path
+        uri = str(address.path)
         try:
-            self._table = lance.dataset(str(address.path))
+            self._table = lance.dataset(uri, **lance_options(uri))
         except (ValueError, OSError) as error:
-            raise FormatError(address.path, f"not a Lance table ({str(error).splitlines()[0]}).") from None
+            problem = str(error).splitlines()[0]
+            if is_url(uri) and not problem.startswith("Dataset at"):
+                raise explain(error, uri) from error
+            raise FormatError(address.path, f"not a Lance table ({problem}).") from None
         schema = self._table.schema
         field = vector_column(schema, address.key, address.path)
         if not pa.types.is_fixed_size_list(field.type):
@@ -55,7 +61,8 @@ class LanceReader:
         check_span(self, start, stop)
         if start == stop:
             return np.empty((0, self.dim), self.dtype)
-        table = self._table.to_table(columns=[self._column], offset=start, limit=stop - start)
+        with speaking(self.path):
+            table = self._table.to_table(columns=[self._column], offset=start, limit=stop - start)
         return list_rows(table.column(0), self.dim, self.path, start)
 
     def take(self, ids: ArrayLike) -> NDArray[Any]:
@@ -63,7 +70,8 @@ class LanceReader:
         wanted = check_ids(self, ids)
         if not wanted.size:
             return np.empty((0, self.dim), self.dtype)
-        table = self._table.take(wanted.tolist(), columns=[self._column])
+        with speaking(self.path):
+            table = self._table.take(wanted.tolist(), columns=[self._column])
         return list_rows(table.column(0), self.dim, self.path, 0)
 
     def blocks(self, rows: int | None = None) -> Iterator[NDArray[Any]]:
@@ -85,7 +93,14 @@ class LanceReader:
         scanner = self._table.scanner(
             columns=columns, batch_size=rows_per_block(self, rows), scan_in_order=True, strict_batch_size=True
         )
-        yield from scanner.to_batches()
+        with speaking(self.path):
+            batches = scanner.to_batches()
+        while (batch := self._next(batches)) is not None:
+            yield batch
+
+    def _next(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+        with speaking(self.path):
+            return next(batches, None)
 
 
 LANCE = VectorFormat(".lance", DTYPES, LanceReader, None, has_keys=True, has_columns=True)

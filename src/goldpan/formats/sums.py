@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from goldpan.core.errors import FormatError, InputError
+from goldpan.core.place import RemotePath, place
 from goldpan.formats.atomic import replace_file
 
 SUMS = "SHA256SUMS"
@@ -32,7 +33,8 @@ class SumsCheck(NamedTuple):
 
 def sha256_file(path: str | Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits, read in bounded memory."""
-    with Path(path).open("rb") as file:
+    where = place(path)
+    with where.stream() if isinstance(where, RemotePath) else where.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -46,7 +48,7 @@ def write_sums(folder: str | Path, known: Mapping[str, str] | None = None) -> Pa
     Returns:
         The file written.
     """
-    root = Path(folder)
+    root = place(folder)
     lines = []
     for name in list_files(root):
         digest = (known or {}).get(name) or sha256_file(root / name)
@@ -65,7 +67,7 @@ def check_sums(folder: str | Path) -> SumsCheck:
         InputError: there is no SHA256SUMS.
         FormatError: a line of it is none that sha256sum writes, or leads out of the folder.
     """
-    root = Path(folder)
+    root = place(folder)
     listed = _listed(root / SUMS)
     check = SumsCheck([], [], [], sorted(set(list_files(root)) - set(listed)))
     for name, digest in sorted(listed.items()):

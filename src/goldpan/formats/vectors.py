@@ -21,6 +21,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from goldpan.core.catalog import Catalog
 from goldpan.core.errors import ArrayError, InputError
+from goldpan.core.place import is_url, place
 from goldpan.formats.casts import cast_rows, is_lossless, parse_dtype
 from goldpan.formats.protocol import Address, VectorFormat, VectorReader, VectorShape
 
@@ -65,11 +66,13 @@ def parse_address(address: str | Path | Address) -> Address:
     if not str(address).strip():
         raise InputError("An address is empty; name a file or folder, such as base.fvecs.")
     path, colon, key = str(address).rpartition(":")
+    if key.startswith("/") and is_url(str(address)):
+        return Address(place(address))
     if not colon or not path or not key or Path(address).exists():
         return Address(Path(address))
     if _is_format(key) and not _is_format(path) and not Path(path).exists():
         return Address(Path(address))
-    return Address(Path(path), key)
+    return Address(place(path), key)
 
 
 def _is_format(name: str) -> bool:

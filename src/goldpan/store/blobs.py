@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from goldpan.core.errors import ImageError, Reason, RemoteError
 from goldpan.core.place import is_url
-from goldpan.core.remote import read_url
+from goldpan.core.remote import read_url, speaking
 from goldpan.store.schemas import BLOBS
 from goldpan.store.tables import Table
 
@@ -75,7 +75,7 @@ class Blobs:
         return _read_slice(Path(found["path"]), int(found["offset"]), int(found["size"])) if found else Path(uri)
 
     def _blob(self, sha256: str) -> bytes:
-        with self.table.speaking():
+        with speaking(self.table.uri):
             data = self._rows.read(sha256) if self._rows is not None else None
             if data is None and (newest := self._newest()) is not None:
                 data = newest.read(sha256)

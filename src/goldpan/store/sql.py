@@ -7,6 +7,7 @@ import re
 import pyarrow as pa
 
 from goldpan.core.errors import InputError, MissingExtra
+from goldpan.core.remote import explain, is_of_store
 from goldpan.store.workspace import Workspace
 
 
@@ -36,6 +37,8 @@ def query_tables(ws: Workspace, query: str) -> pa.Table:
             raise InputError("goldpan sql runs one SELECT; the tables change only through stages.")
         return connection.sql(query).to_arrow_table()
     except duckdb.Error as error:
+        if is_of_store(error, ws.path):
+            raise explain(error, ws.path) from error
         raise InputError(f"The query is not understood: {str(error).splitlines()[0]}") from error
     finally:
         connection.close()

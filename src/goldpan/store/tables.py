@@ -7,7 +7,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,13 @@ import pyarrow as pa
 
 from goldpan.core.errors import InputError, WorkspaceError
 from goldpan.core.place import is_url
-from goldpan.core.remote import explain, lance_options, speaking
+from goldpan.core.remote import explain, is_of_store, lance_options, speaking
 
 if TYPE_CHECKING:
     import lance
     import pandas as pd
 
 _COMPACT_ABOVE_FRAGMENTS = 32
-_OF_STORE = re.compile(r"LanceError\(IO\)|Generic \w+ error")
 _LOG = logging.getLogger(__name__)
 
 
@@ -59,7 +58,7 @@ class Table:
         """
         import lance
 
-        with self.speaking():
+        with speaking(self.uri):
             try:
                 return lance.dataset(self.uri, **lance_options(self.uri))
             except (ValueError, FileNotFoundError) as error:
@@ -116,7 +115,7 @@ class Table:
         if dataset is None and not self._create(rows):
             dataset = self._to_write()
         if dataset is not None:
-            with self.speaking():
+            with speaking(self.uri):
                 lance.write_dataset(rows, dataset, mode="append")
 
     def append_rows(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -127,7 +126,7 @@ class Table:
         """Delete the rows for which the SQL predicate `where` holds."""
         dataset = self._to_write()
         if dataset is not None:
-            with self.speaking():
+            with speaking(self.uri):
                 dataset.delete(where)
 
     def to_table(
@@ -197,7 +196,7 @@ class Table:
         """Create the table with its first rows; return False where somebody else was faster."""
         import lance
 
-        with self.speaking(), _creating(self.uri):
+        with speaking(self.uri), _creating(self.uri):
             try:
                 if not self.exists:
                     lance.write_dataset(rows, self.uri, mode="create", **lance_options(self.uri))
@@ -207,16 +206,12 @@ class Table:
                     raise
             return False
 
-    def speaking(self) -> AbstractContextManager[None]:
-        """Have what Lance says of a bucket said in a sentence."""
-        return speaking(self.uri) if is_url(self.uri) else nullcontext()
-
     def _guard(self, where: str | None, read: Any) -> Any:
         """Run a read; a predicate or column that Lance rejects becomes one sentence."""
         try:
             return read()
         except (ValueError, OSError, KeyError) as error:
-            if is_url(self.uri) and _OF_STORE.search(str(error)):
+            if is_of_store(error, self.uri):
                 raise explain(error, self.uri) from error
             reason = str(error).splitlines()[0].split(", /")[0][:300]
             asked = f" with the predicate {where!r}" if where else ""

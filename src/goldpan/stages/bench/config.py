@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from goldpan.core.config import Config, runtime_field
+from goldpan.core.place import Place
 
 Layout = Literal["fvecs", "fbin", "ann-benchmarks", "vibe", "sisap", "npy", "parquet", "laion"]
 
@@ -17,7 +17,7 @@ class BenchConfig(Config):
     """Which vectors, how they are split, and where the release goes."""
 
     encoder: str = Field(description="Whose vectors: an encoder spec or the name of a vectors table.")
-    output: Path = Field(description="The release folder to make; it must not exist yet.")
+    output: Place = Field(description="The release folder to make, or s3://bucket/folder; it must not exist yet.")
     queries: int = Field(10_000, description="Number of query vectors.", ge=1)
     learn: int = Field(0, description="Number of learn vectors (drawn like queries, with their own truth).", ge=0)
     base: int | None = Field(None, description="Number of base vectors; all that are left by default.", ge=1)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from goldpan.core.arrays import unit_rows
 from goldpan.core.errors import InputError
+from goldpan.core.remote import speaking
 from goldpan.store.tables import Table
 from goldpan.store.workspace import Workspace, vector_array
 
@@ -96,7 +97,8 @@ class ChosenRows:
         step = rows or _BLOCK_ROWS
         for start in range(0, self.n if dataset is not None else 0, step):
             wanted = self._pool.positions[self._rows[start : start + step]]
-            block = vector_array(dataset.take(wanted, columns=["vector"])["vector"])  # type: ignore[union-attr]
+            with speaking(self._pool.vectors.uri):
+                block = vector_array(dataset.take(wanted, columns=["vector"])["vector"])  # type: ignore[union-attr]
             yield self._finish(block)
 
     def _finish(self, block: NDArray[Any]) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from goldpan.core.config import Config
 from goldpan.core.errors import InputError
+from goldpan.core.place import Place, on_disk
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Report
 from goldpan.formats.atomic import replace_folder
@@ -21,8 +22,8 @@ from goldpan.stages.stage import make_config
 class PublishConfig(Config):
     """What to write, and how."""
 
-    release: Path = Field(description="The release folder, made by: goldpan bench make")
-    output: Path = Field(description="The folder to make; it must not exist yet.")
+    release: Place = Field(description="The release folder, made by: goldpan bench make")
+    output: Place = Field(description="The folder to make, or s3://bucket/folder; it must not exist yet.")
     layout: str = Field("ann-benchmarks", description=f"One of {', '.join(LAYOUTS)}.")
 
 
@@ -38,8 +39,8 @@ def run(config: PublishConfig, progress: Progress | None = None) -> Report:
         raise InputError(f"{config.output} exists already; name another folder, or remove it.")
     progress = progress or Silent()
     progress.start(f"publish {config.output}")
-    with replace_folder(config.output) as folder:
-        seal(folder, relayout(config.release, folder, manifest, config.layout))
+    with on_disk(config.release) as release, replace_folder(config.output) as folder:
+        seal(folder, relayout(release, folder, manifest, config.layout))
     progress.finish()
     rows = sum(part.rows for part in manifest.sets.values())
     return Report(

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from goldpan.core.config import Config
 from goldpan.core.errors import FormatError, InputError
+from goldpan.core.place import Place, on_disk
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Metric, parse_metric
 from goldpan.formats.benchmark import CARD, read_benchmark
@@ -29,7 +30,7 @@ _SAMPLE_WORK = 2e11
 class VerifyConfig(Config):
     """What to check."""
 
-    release: Path = Field(description="A release folder, or a benchmark in any layout that goldpan reads.")
+    release: Place = Field(description="A release folder, or a benchmark in any layout that goldpan reads.")
     sample: int | None = Field(
         None, description="Queries whose truth is recomputed; by default as many as take some seconds.", ge=1
     )
@@ -47,9 +48,10 @@ def run(config: VerifyConfig, progress: Progress | None = None) -> list[Finding]
     progress = progress or Silent()
     progress.start(f"verify {config.release}")
     findings = []
-    for finding in _findings(config):
-        findings.append(finding)
-        progress.advance(1, int(finding.verdict is Verdict.FAILED))
+    with on_disk(config.release) as folder:
+        for finding in _findings(config.model_copy(update={"release": folder})):
+            findings.append(finding)
+            progress.advance(1, int(finding.verdict is Verdict.FAILED))
     progress.finish()
     return findings
 
