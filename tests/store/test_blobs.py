@@ -3,10 +3,12 @@
 import hashlib
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from goldpan.core.errors import ImageError, Reason
-from goldpan.store.blobs import Blobs, blob_uri, slice_uri
+from goldpan.store.blobs import Blobs, blob_uri, row_uri, slice_uri
 
 
 @pytest.fixture
@@ -41,3 +43,21 @@ def test_a_slice_is_read_and_a_short_file_noticed(blobs: Blobs, tmp_path: Path) 
         blobs.read(slice_uri(shard, 8, 5))
     with pytest.raises(ImageError, match="missing_file"):
         blobs.read(slice_uri(tmp_path / "none.tar", 0, 1))
+
+
+def test_a_row_of_a_parquet_file(blobs: Blobs, tmp_path: Path) -> None:
+    path, keys = tmp_path / "00000.parquet", [f"{number:09d}" for number in range(250)]
+    images = [None if number == 7 else number.to_bytes(2, "big") * 50 for number in range(250)]
+    pq.write_table(pa.table({"key": keys, "jpg": pa.array(images, pa.binary())}), path, row_group_size=100)
+    assert [blobs.read(row_uri(path, key)) for key in keys if key != keys[7]] == [image for image in images if image]
+    for wrong in (row_uri(path, keys[7]), row_uri(path, "7"), row_uri(tmp_path / "1.parquet", keys[0])):
+        with pytest.raises(ImageError, match="missing_file"):
+            blobs.read(wrong)
+    pq.write_table(pa.table({"key": keys[:1], "png": [b"other"]}), path)
+    assert blobs.read(row_uri(path, keys[0])) == b"other", "a file that is written anew is read anew"
+    pq.write_table(pa.table({"id": [1]}), path)
+    with pytest.raises(ImageError, match="no column of images"):
+        blobs.read(row_uri(path, keys[0]))
+    path.write_bytes(b"PAR1")
+    with pytest.raises(ImageError, match="unreadable_file"):
+        blobs.read(row_uri(path, keys[0]))

@@ -1,7 +1,8 @@
 """The bytes behind an image's `uri`: a file, a slice of a tar shard, an object of a bucket, a row of `blobs`.
 
-Addresses: ``/abs/path.jpg`` a file; ``/abs/shard.tar#OFFSET+SIZE`` a slice of a file; ``blob:SHA256`` a stored copy;
-``s3://bucket/key.jpg``, ``https://host/a.jpg`` and what else fsspec opens, whole or a slice.
+Addresses: ``/abs/path.jpg`` a file; ``/abs/shard.tar#OFFSET+SIZE`` a slice of a file; ``/abs/shard.parquet#key=KEY`` an
+image in a Parquet file, by its column `key`; ``blob:SHA256`` a stored copy; ``s3://bucket/key.jpg``,
+``https://host/a.jpg`` and what else fsspec opens, whole or a slice.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pyarrow as pa
 from goldpan.core.errors import ImageError, Reason, RemoteError
 from goldpan.core.place import is_url
 from goldpan.core.remote import read_url, speaking
+from goldpan.store.parquet_rows import ParquetRows
 from goldpan.store.schemas import BLOBS
 from goldpan.store.tables import Table
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     import lance
 
 _SLICE = re.compile(r"^(?P<path>.+)#(?P<offset>\d+)\+(?P<size>\d+)$")
+_ROW = re.compile(r"^(?P<path>.+\.parquet)#key=(?P<key>.+)$")
 _SCHEME = "blob:"
 _MAX_BYTES = 1 << 28
 
@@ -32,6 +35,11 @@ _MAX_BYTES = 1 << 28
 def slice_uri(path: Path, offset: int, size: int) -> str:
     """Return the address of `size` bytes at `offset` of a file."""
     return f"{path}#{offset}+{size}"
+
+
+def row_uri(path: Path, key: str) -> str:
+    """Return the address of the image in the row of a Parquet file whose `key` this is."""
+    return f"{path}#key={key}"
 
 
 def blob_uri(sha256: str) -> str:
@@ -46,6 +54,7 @@ class Blobs:
         self.table = Table(uri, BLOBS, "blobs", may_write)
         self._rows: _Rows | None = None
         self._looking = threading.Lock()
+        self._parquet = ParquetRows()
 
     def put(self, contents: dict[str, bytes]) -> None:
         """Store copies by SHA-256; those already there are left alone."""
@@ -71,7 +80,11 @@ class Blobs:
                 return _fetched(uri, max_bytes)
         except RemoteError as error:
             raise ImageError(error.reason, str(error)) from error
-        found = None if Path(uri).is_file() else _SLICE.match(uri)
+        if Path(uri).is_file():
+            return Path(uri)
+        if row := _ROW.match(uri):
+            return self._parquet.read(Path(row["path"]), row["key"])
+        found = _SLICE.match(uri)
         return _read_slice(Path(found["path"]), int(found["offset"]), int(found["size"])) if found else Path(uri)
 
     def _blob(self, sha256: str) -> bytes:
