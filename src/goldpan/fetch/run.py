@@ -78,6 +78,7 @@ class Run:
             while self._out:
                 left = time.monotonic()
                 yield self._out.popleft()
+                self._held -= 1
                 self._wire.away(time.monotonic() - left)
             if self._exhausted and not self._held:
                 return
@@ -121,7 +122,7 @@ class Run:
             url = parse_url(request.url)
             self._check(url)
         except FetchError as error:
-            self._hand_out(Missed(request.key, request.url, error.reason, error.detail))
+            self._out.append(Missed(request.key, request.url, error.reason, error.detail))
         else:
             self._route(Job(request, url, self._receiver))
 
@@ -234,10 +235,6 @@ class Run:
             self._permits.came(job, result)
             return
         self.hosts.of(job.url.host).count(isinstance(result, Fetched))
-        self._hand_out(result)
-
-    def _hand_out(self, result: Fetched | Missed) -> None:
-        self._held -= 1
         self._out.append(result)
 
     def _body(self) -> Body:
