@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from goldpan.core.errors import Reason
 from goldpan.core.interrupts import uninterrupted
+from goldpan.core.text import printable
 from goldpan.fetch.addresses import may_reach
 from goldpan.fetch.body import Body
 from goldpan.fetch.errors import FetchError
@@ -228,7 +229,7 @@ class Run:
         )
 
     def _miss(self, job: Job, reason: Reason, detail: str, status: int | None = None) -> None:
-        self._end(job, Missed(job.request.key, job.request.url, reason, detail, status, job.attempts))
+        self._end(job, Missed(job.request.key, job.request.url, reason, printable(detail), status, job.attempts))
 
     def _end(self, job: Job, result: Fetched | Missed) -> None:
         if job.is_robots:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from goldpan.core.errors import Reason
+from goldpan.core.text import printable
 from goldpan.store.tables import Table
 
 
@@ -53,7 +54,7 @@ class Failures:
                     "scope": self.scope,
                     "id": failure.id,
                     "reason": failure.reason.value,
-                    "detail": failure.detail[:1000],
+                    "detail": printable(failure.detail[:1000]),
                     "attempts": self._retried.get(failure.id, 0) + 1,
                     "at": now,
                 }
