@@ -21,6 +21,7 @@ VERBS = {
     "truth": "Compute exact nearest neighbors between two sets of vectors.",
     "index": "Build index folders, search them, add and remove rows.",
     "bench": "Make vector-search benchmarks, and run index engines on them.",
+    "retrieve": "Find image-text pairs of classes in large pools.",
     "publish": "Write a benchmark in the layouts that other people's tools read.",
     "verify": "Check a benchmark: sums, headers, norms, duplicates, leakage, truth.",
     "convert": "Convert vectors or ground truth between formats.",
@@ -38,7 +39,7 @@ app = cyclopts.App(
     help_format="plaintext",
     suppress_keyboard_interrupt=False,
 )
-_GROUPS = ("acquire", "bench", "index", "truth")  # verbs with commands below them
+_GROUPS = ("acquire", "bench", "index", "retrieve", "truth")  # verbs with commands below them
 for _verb, _help in VERBS.items():
     app.command(f"goldpan.cli.{_verb}:{'app' if _verb in _GROUPS else _verb}", name=_verb, help=_help)
 

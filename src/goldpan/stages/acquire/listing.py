@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TextIO
 import pyarrow as pa
 
 from goldpan.core.errors import FormatError, InputError
-from goldpan.stages.acquire.json_records import BadRecord, json_lines, json_records
+from goldpan.formats.json_records import BadRecord, json_lines, json_records
 from goldpan.store.tables import Table
 
 ARROW, SEPARATED, JSON = (".parquet", ".lance"), (".csv", ".tsv"), (".json", ".jsonl", ".ndjson")

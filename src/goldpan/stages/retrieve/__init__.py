@@ -1,0 +1,1 @@
+"""Retrieve: image-text pairs that speak of classes, out of pools too large to look through."""
