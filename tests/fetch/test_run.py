@@ -1,4 +1,4 @@
-"""Many requests at once: whose turn it is, how far ahead they are taken in, one result for each, nothing left behind."""
+"""Many requests at once: whose turn it is, how far ahead they are taken in, a result for each, nothing left behind."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+
+from goldpan.fetch.dates import parse_date
 
 WORDS = (
     "noai", "noimageai", "noml", "noindex", "noimageindex", "none", "unavailable_after", "tdm-reservation",
@@ -59,11 +60,5 @@ def _directives(header: str) -> Iterator[tuple[str | None, str, str]]:
 
 def _is_past(text: str) -> bool:
     """Return whether a date has passed; one that cannot be read has not."""
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        try:
-            date = datetime.fromisoformat(text)
-        except ValueError:
-            return False
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)) < datetime.now(UTC)
+    date = parse_date(text)
+    return date is not None and date < datetime.now(UTC)

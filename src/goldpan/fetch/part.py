@@ -61,7 +61,7 @@ class Part:
         self._validator = target.with_name(f"{target.name}.part.etag")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("ab")
+            self._file = self.path.open("ab", buffering=0)
         except OSError as error:
             raise InputError(f"{self.path} cannot be written: {error.strerror}.") from error
         try:
@@ -96,11 +96,11 @@ class Part:
 
     def write(self, data: bytes) -> None:
         """Add to it."""
-        self._file.write(data)
+        while data:
+            data = data[self._file.write(data) :]
 
     def finish(self) -> None:
         """Put it in its place; its bytes are on the disk before its name changes."""
-        self._file.flush()
         os.fsync(self._file.fileno())
         self.path.replace(self._target)
         self._validator.unlink(missing_ok=True)

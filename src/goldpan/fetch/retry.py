@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import random
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from goldpan.core.errors import Reason
+from goldpan.fetch.dates import parse_date
 
 FIRST_WAIT = 1.0
 """Seconds: the most that is waited before the second attempt; each attempt more doubles it."""
@@ -60,9 +60,5 @@ def parse_retry_after(value: str, now: datetime | None = None) -> float | None:
     value = value.strip()
     if value.isascii() and value.isdigit():
         return float(value) if len(value) < 16 else math.inf
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
+    date = parse_date(value)
+    return None if date is None else max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
