@@ -20,7 +20,7 @@ ANSWERS = [
     _HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(GOOD),
     _HEAD + b"Content-Encoding: deflate\r\nX-Robots-Tag: otherbot: noai\r\n\r\n" + zlib.compress(GOOD),
     b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n",
-    b"HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 429 No\r\nRetry-After: Wed, 21 Oct 2015 07:28:00 GMT\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 429 No\r\nRetry-After: Wed, 21 Oct 2015 07:28:00 GMT\r\n\r\n",
 ]
 WORDS = [
     b"\r\n", b"\n", b"\r", b"\0", b":", b" ", b"\t", b"\xff", b"\x1b[2J", b"-1", b"9" * 30, b"chunked", b"gzip", b"br",
