@@ -14,7 +14,7 @@ ALLOWED = {
     "compute": {"core"},
     "fetch": {"core"},
     "formats": {"core"},
-    "imaging": {"core"},
+    "imaging": {"core", "_kernels"},
     "metrics": {"core"},
     "_kernels": {"core"},
     "encoders": {"core", "imaging"},

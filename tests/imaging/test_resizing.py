@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +12,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 from goldpan.core.errors import ImageError, Reason
-from goldpan.imaging.opening import open_image
-from goldpan.imaging.resizing import Resize, resized
+from goldpan.imaging.opening import open_image, read_header
+from goldpan.imaging.resizing import Resize, resized, versions
 
 SIZES = [(123, 456), (208, 495), (321, 421), (389, 535), (416, 264), (456, 123), (524, 316)]
 
@@ -102,3 +104,119 @@ def test_bytes_are_kept_where_nothing_is_to_be_done() -> None:
     assert resized(encoded(photo()), options).changed
     raw = resized(png, Resize(disable_all_reencoding=True))
     assert (raw.data, raw.format, raw.changed) == (png, "png", False)
+
+
+def test_bytes_are_not_kept_where_they_do_not_hold_what_is_seen() -> None:
+    options = Resize(resize_mode="no", skip_reencode=True, encode_format="png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    clear = photo(20, 10).convert("RGBA")
+    clear.putalpha(9)
+    for odd in (encoded(photo(20, 10), "PNG", exif=turned.tobytes()), encoded(clear, "PNG")):
+        assert resized(odd, options).changed
+    for plain in (encoded(photo(20, 10), "PNG"), encoded(photo(20, 10).convert("L"), "PNG")):
+        assert resized(plain, options).data == plain
+
+
+def test_images_are_turned_before_they_are_measured() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    made = resized(encoded(photo(), exif=exif.tobytes()), Resize(resize_mode="keep_ratio", image_size=120))
+    assert (made.width, made.height, made.original_width, made.original_height) == (120, 160, 240, 320)
+    assert Image.open(io.BytesIO(made.data)).getexif() == {}
+    assert resized(encoded(photo(), exif=exif.tobytes()), Resize(disable_all_reencoding=True)).width == 240
+
+
+def test_borders_and_what_is_transparent_are_white() -> None:
+    clear = photo(100, 50).convert("RGBA")
+    clear.putalpha(0)
+    made = open_image(resized(encoded(clear, "PNG"), Resize(encode_format="png")).data).image
+    assert (np.asarray(made) == 255).all()
+    bordered = np.asarray(open_image(resized(encoded(photo(100, 50)), Resize(encode_format="png")).data).image)
+    assert (bordered[:64] == 255).all()
+    assert (bordered[192:] == 255).all()
+    assert (bordered[64] != 255).any()
+
+
+def test_fixed_sides_ignore_the_shape() -> None:
+    made = resized(encoded(photo(300, 50)), Resize(resize_mode="fixed", image_size=100))
+    assert (made.width, made.height) == (100, 100)
+    expected = np.asarray(photo(100, 100), float)
+    assert np.abs(np.asarray(open_image(made.data).image) - expected)[..., :2].mean() < 3
+
+
+def test_animations_are_told() -> None:
+    frames = [photo(40, 30), photo(40, 30).rotate(180)]
+    for name in ("GIF", "WEBP", "PNG"):
+        assert resized(encoded(frames[0], name, save_all=True, append_images=frames[1:]), Resize()).animated, name
+        assert not resized(encoded(frames[0], name), Resize()).animated, name
+    assert (
+        resized(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]), Resize(resize_mode="no")).width
+        == 40
+    )
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_truncated_jpegs_are_taken_only_when_asked_for(progressive: bool) -> None:
+    whole = encoded(photo(), progressive=progressive)
+    cut = whole[: len(whole) // 2]
+    with pytest.raises(ImageError) as caught:
+        resized(cut, Resize())
+    assert caught.value.reason is Reason.TRUNCATED
+    options = Resize(accept_truncated=True, skip_reencode=True, resize_mode="no")
+    made = resized(cut, options)
+    assert (made.truncated, made.changed, made.width) == (True, True, 320)
+    top = np.abs(np.asarray(open_image(made.data).image, float) - np.asarray(photo()))[:40].mean()
+    assert top < (30 if progressive else 3)
+    assert not resized(whole, options).truncated
+    for hopeless in (cut[:100], encoded(photo(), "PNG")[:2000]):
+        with pytest.raises(ImageError) as caught:
+            resized(hopeless, options)
+        assert caught.value.reason is Reason.TRUNCATED
+
+
+def test_exif_is_kept_on_request() -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Canon"
+    data = encoded(photo(), exif=exif.tobytes())
+    assert resized(data, Resize()).exif is None
+    assert json.loads(resized(data, Resize(extract_exif=True)).exif) == {"Image Make": "Canon"}
+    assert resized(encoded(photo()), Resize(extract_exif=True)).exif is None
+
+
+def test_boxes_are_blurred_even_where_bytes_were_to_be_kept() -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8))
+    data = encoded(noise, "PNG")
+    kept = {"skip_reencode": True, "resize_mode": "no", "encode_format": "png"}
+    for options in (Resize(**kept), Resize(**kept, disable_all_reencoding=True), Resize(encode_format="png")):
+        assert resized(data, options).changed is (options.resize_mode == "border")
+        made = np.asarray(open_image(resized(data, options, [(0, 0, 1, 1)]).data).image)
+        inside = made[made.shape[0] // 3 : -made.shape[0] // 3]
+        assert inside.std() < 25 < np.asarray(noise).std()
+
+
+def test_large_jpegs_are_decoded_smaller_and_look_the_same(shared: Path) -> None:
+    data = max(sorted((shared / "data/imagenet1k").iterdir())[:100], key=lambda path: path.stat().st_size).read_bytes()
+    with read_header(data) as header:
+        assert header.decode((header.width // 4, header.height // 4)).width == -(-header.width // 4)
+    with read_header(data) as header:
+        assert header.decode((header.width // 4 + 1, header.height // 4 + 1)).width == -(-header.width // 2)
+    options = Resize(resize_mode="keep_ratio", image_size=64, encode_format="png")
+    small = np.asarray(open_image(resized(data, options).data).image, float)
+    lossless = encoded(open_image(data).image, "PNG")
+    expected = np.asarray(open_image(resized(lossless, options).data).image, float)
+    assert 10 * np.log10(255**2 / np.mean((small - expected) ** 2)) > 35
+
+
+def test_several_sizes_of_one_image() -> None:
+    """The three of ImageNetV2: 256 x 256 whatever the shape, the long side at 500, and the size it came in."""
+    quality = {"encode_quality": 90}
+    wanted = [
+        Resize(resize_mode="fixed", **quality),
+        Resize(resize_mode="keep_ratio_largest", image_size=500, **quality),
+        Resize(resize_mode="no", **quality),
+    ]
+    data = encoded(photo(), "PNG")
+    made = versions(data, wanted)
+    assert [(one.width, one.height) for one in made] == [(256, 256), (500, 375), (320, 240)]
+    assert made == [resized(data, options) for options in wanted]

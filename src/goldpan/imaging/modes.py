@@ -1,4 +1,4 @@
-"""Every pixel mode to 8-bit RGB: deeper pixels are scaled, not clipped; what is transparent becomes white."""
+"""Every pixel mode to 8-bit sRGB: deeper pixels are scaled, not clipped; what is transparent becomes white."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from goldpan.imaging.profiles import transform_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -15,14 +17,27 @@ def to_rgb(image: Image) -> Image:
     """Return the image in mode RGB; the same object where it is RGB already and has no transparency.
 
     Rules: gray of 16 bits, 32 bits or floats is scaled as `gray_to_bytes` says; alpha, transparent palette
-    entries and transparent colors are composited on white; CMYK is converted as Pillow does (Adobe's
-    inverted JPEGs are turned when they are decoded); color profiles are ignored.
+    entries and transparent colors are composited on white; a color profile is applied, for which see
+    `profiles.transform_of`; CMYK without one is converted as Pillow does (Adobe's inverted JPEGs are turned when
+    they are decoded).
     """
     if image.mode.startswith(("I", "F")):
         return _deep_gray(image)
     if image.has_transparency_data:
+        image = image.convert("RGBA")
+    elif image.mode == "P":
+        image = image.convert("RGB")
+    transform = transform_of(image)
+    if transform is not None:
+        image = transform.apply(image)
+    if image.mode == "RGBA":
         return _on_white(image)
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def is_plain(image: Image) -> bool:
+    """Tell whether the image is what `to_rgb` makes of it: opaque sRGB, or gray, of 8 bits."""
+    return image.mode in ("L", "RGB") and not image.has_transparency_data and transform_of(image) is None
 
 
 def gray_to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
@@ -59,10 +74,9 @@ def _deep_gray(image: Image) -> Image:
     return pillow.fromarray(gray).convert("RGB")
 
 
-def _on_white(image: Image) -> Image:
+def _on_white(rgba: Image) -> Image:
     from PIL import Image as pillow
 
-    rgba = image.convert("RGBA")
-    white = pillow.new("RGB", image.size, (255, 255, 255))
+    white = pillow.new("RGB", rgba.size, (255, 255, 255))
     white.paste(rgba, mask=rgba.getchannel("A"))
     return white

@@ -1,37 +1,27 @@
-"""The EXIF orientation of an image, read without Pillow's EXIF parser, which warns about broken blocks."""
+"""The EXIF orientation of an image."""
 
 from __future__ import annotations
 
-import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from goldpan.imaging.exif import entries
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_ORIENTATION_TAG = 0x0112
+_ORIENTATION = ("Image", 0x0112)
 _SHORT = 3
 
 
-def exif_orientation(exif: Any) -> int:
-    """Return the orientation 1..8 that a block of EXIF bytes has in its first directory; 1 where it has none.
+def exif_orientation(block: bytes | None) -> int:
+    """Return the orientation 1..8 that a block of EXIF has in its first directory; 1 where it has none.
 
     A block that is cut or broken counts as having none. Source: EXIF 2.32 section 4.6.2.
     """
-    if not isinstance(exif, bytes):
-        return 1
-    block = exif.removeprefix(b"Exif\x00\x00")
-    order = {b"II": "<", b"MM": ">"}.get(block[:2])
-    if order is None:
-        return 1
-    try:
-        (start,) = struct.unpack_from(order + "I", block, 4)
-        (count,) = struct.unpack_from(order + "H", block, start)
-        for entry in range(start + 2, start + 2 + 12 * count, 12):
-            tag, kind, _, value = struct.unpack_from(order + "HHIH", block, entry)
-            if tag == _ORIENTATION_TAG:
-                return value if kind == _SHORT and 1 <= value <= 8 else 1
-    except struct.error:
-        return 1
+    for entry in entries(block or b""):
+        if (entry.directory, entry.tag) == _ORIENTATION:
+            value = entry.values[0]
+            return value if entry.kind == _SHORT and 1 <= value <= 8 else 1
     return 1
 
 
