@@ -213,11 +213,11 @@ def read_headers(lines: list[bytes]) -> tuple[int, dict[str, str]]:
     headers: dict[str, str] = {}
     for line in (line.decode("latin-1").rstrip("\r\n") for line in lines):
         if line[:1] in (" ", "\t") and name in headers:
-            headers[name] += " " + line.strip()
+            headers[name] += " " + line.strip(" \t")
             continue
         before, colon, after = line.partition(":")
         if colon:
-            name, value = before.lower(), after.strip()
+            name, value = before.lower(), after.strip(" \t")
             headers[name] = f"{headers[name]}\n{value}" if name in headers else value
         elif line.startswith("HTTP/"):
             code = line.partition(" ")[2][:3]

@@ -27,7 +27,7 @@ class Answer(NamedTuple):
 
 
 class Resolver:
-    """Looks hosts up as the system does (`getaddrinfo`); the file descriptor `bell` is readable when answers came.
+    """Looks hosts up as the system does (`getaddrinfo`); the eventfd `bell` is written to when answers came.
 
     A lookup cannot be stopped, so its thread is left behind when it takes too long, and ends with the process.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import time
 from typing import Any
@@ -41,6 +42,7 @@ class Wire:
         self._paused: dict[Any, float] = {}
         self._bytes = 0
         self._watched: set[int] = set()
+        self._bell = -1
         self._due: float | None = None
         self._away = 0.0
         self._next_sweep = 0.0
@@ -60,7 +62,8 @@ class Wire:
         self._away += seconds
 
     def listen(self, bell: int) -> None:
-        """Let `turn` return when there is something to read from a file descriptor."""
+        """Let `turn` return when this eventfd was written to."""
+        self._bell = bell
         self._epoll.register(bell, select.EPOLLIN)
 
     def start(
@@ -83,7 +86,9 @@ class Wire:
         with uninterrupted():  # an interrupt in a callback would be lost in libcurl
             for descriptor, mask in events:
                 if descriptor in self._watched:
-                    self._multi.socket_action(descriptor, _READY.get(mask, _both(mask)))
+                    self._multi.socket_action(descriptor, _READY.get(mask) or _both(mask))
+                elif descriptor == self._bell:
+                    os.eventfd_read(descriptor)
             if self._due is not None and self._due <= time.monotonic():
                 self._due = None
                 self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
