@@ -1,0 +1,105 @@
+"""What clip-retrieval searches: index folders, and the ``indices.json`` that lists them.
+
+::
+
+    folder/image.index  text.index     faiss files, or folders with populated.index and its lists beside it
+           metadata/                   Parquet or Arrow files, a row a vector; or metadata.hdf5
+
+    {"demo": "folder"}                                            or, with options of its own,
+    {"demo": {"indice_folder": "folder", "clip_model": "ViT-B/32", "columns_to_return": ["url", "caption"], ...}}
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from goldpan.core.errors import FormatError, InputError
+from goldpan.formats.json_text import read_json
+
+Modality = Literal["image", "text"]
+MODALITIES: tuple[Modality, ...] = ("image", "text")
+USUAL_COLUMNS = ("url", "image_path", "caption", "NSFW")
+_KNOWN = {
+    "indice_folder", "clip_model", "enable_hdf5", "enable_faiss_memory_mapping", "columns_to_return",
+    "reorder_metadata_by_ivf_index", "enable_mclip_option", "use_jit", "use_arrow", "provide_safety_model",
+    "provide_violence_detector", "provide_aesthetic_embeddings",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ListedIndex:
+    """One entry of ``indices.json``.
+
+    Attributes:
+        name: of the index.
+        folder: where it is; relative ones are looked for beside the file, then from the working directory.
+        clip_model: of its vectors, in clip-retrieval's words; None where it is not said.
+        columns: of the metadata that answers hold.
+        options: all that the entry says.
+    """
+
+    name: str
+    folder: Path
+    clip_model: str | None
+    columns: tuple[str, ...]
+    options: dict[str, Any]
+
+
+def read_indices(path: Path) -> dict[str, ListedIndex]:
+    """Read ``indices.json``; an option of one entry says nothing about the next.
+
+    Raises:
+        InputError: it cannot be read.
+        FormatError: it lists no indexes, or an entry is not understood.
+    """
+    found = read_json(path, "a list of indexes")
+    if not isinstance(found, dict) or not found:
+        raise FormatError(path, 'it lists no indexes; write {"NAME": "FOLDER"}.')
+    return {name: _entry(path, name, entry) for name, entry in found.items()}
+
+
+def _entry(path: Path, name: str, entry: Any) -> ListedIndex:
+    options = {"indice_folder": entry} if isinstance(entry, str) else entry
+    if not isinstance(options, dict) or not isinstance(options.get("indice_folder"), str):
+        raise FormatError(path, f"{name!r} names no folder; write it as indice_folder.")
+    unknown = sorted(set(options) - _KNOWN)
+    if unknown:
+        raise FormatError(
+            path, f"{name!r} has unknown options {', '.join(unknown)}; known: {', '.join(sorted(_KNOWN))}."
+        )
+    columns = options.get("columns_to_return") or USUAL_COLUMNS
+    folder = Path(options["indice_folder"])
+    beside = path.parent / folder
+    return ListedIndex(name, beside if beside.is_dir() else folder, options.get("clip_model"), tuple(columns), options)
+
+
+def index_files(folder: Path) -> dict[Modality, Path]:
+    """Return the faiss files of a folder by modality; folders of them by their ``populated.index``.
+
+    Raises:
+        InputError: there are none.
+    """
+    found: dict[Modality, Path] = {}
+    for modality in MODALITIES:
+        path = folder / f"{modality}.index"
+        path = path / "populated.index" if path.is_dir() else path
+        if path.is_file():
+            found[modality] = path
+    if not found:
+        raise InputError(f"{folder} holds neither image.index nor text.index; make one with: goldpan index build")
+    return found
+
+
+def metadata_place(folder: Path) -> Path:
+    """Return where the metadata of an index folder are.
+
+    Raises:
+        InputError: nowhere.
+    """
+    places = [folder / name for name in ("metadata.hdf5", "metadata_reordered.hdf5", "metadata")]
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        raise InputError(f"{folder} holds no metadata/; there would be nothing to show for an answer.")
+    return found
