@@ -13,7 +13,7 @@ from goldpan.fetch.client import Fetched, Fetcher, FetchOptions, Missed, Request
 from goldpan.fetch.exchange import ends, read_headers
 from goldpan.fetch.wire import Wire
 from tests.fetch.serving import options, serve
-from tests.hostile import Ask
+from tests.hostile import Ask, Hangup
 
 
 async def quick(ask: Ask) -> None:
@@ -130,7 +130,7 @@ def test_headers_are_read() -> None:
 
 
 def test_memory_for_bodies_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the bound, all transfers but the eldest are paused; they all come in the end."""
+    """Beyond the bound, all transfers but the eldest are paused; they all come to their end."""
     monkeypatch.setattr("goldpan.fetch.wire.MOST_BYTES", 200_000)
     body = bytes(300_000)
     held: list[int] = []
@@ -146,16 +146,18 @@ def test_memory_for_bodies_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Wire, "_has_room", watched)
 
     async def large(ask: Ask) -> None:
+        await ask.send(b"HTTP/1.1 200 OK\r\n\r\n")
         for start in range(0, len(body), 20_000):
-            if start == 0:
-                await ask.reply(body[:20_000], content_length=str(len(body)))
-            else:
-                await ask.send(body[start : start + 20_000])
+            await ask.send(body[start : start + 20_000])
             await asyncio.sleep(0.001)
+        raise Hangup
 
-    with serve(host=large) as server, Fetcher(options(server, per_host=20)) as fetcher:
-        results = list(fetcher.fetch_all(Request(n, server.url("host", f"/{n}")) for n in range(40)))
-    assert all(isinstance(result, Fetched) and result.body == body for result in results)
-    assert len(results) == 40
-    assert answers == {True, False}
+    with serve(host=large) as server:
+        for max_bytes, reason in ((300_000, None), (250_000, Reason.TOO_MANY_BYTES)):
+            answers.clear()
+            with Fetcher(options(server, per_host=20, max_bytes=max_bytes)) as fetcher:
+                results = list(fetcher.fetch_all(Request(n, server.url("host", f"/{n}")) for n in range(40)))
+            assert [getattr(result, "reason", None) for result in results] == [reason] * 40
+            assert {result.body for result in results if isinstance(result, Fetched)} <= {body}
+            assert answers == {True, False}
     assert max(held) <= 200_000 + len(body)

@@ -150,6 +150,19 @@ def test_no_deadline_runs_while_the_caller_is_busy() -> None:
     assert isinstance(slow, Fetched)
 
 
+def test_redirects_count_towards_the_time() -> None:
+    async def slow_steps(ask: Ask) -> None:
+        await asyncio.sleep(0.4)
+        await ask.reply(status="302 Found", location=f"{ask.path}x")
+
+    with serve(host=slow_steps) as server, Fetcher(options(server, timeout=1.0)) as fetcher:
+        begun = time.monotonic()
+        (result,) = fetcher.fetch_all([Request(0, server.url("host"))])
+    assert isinstance(result, Missed)
+    assert result.reason == Reason.TIMED_OUT
+    assert 0.9 < time.monotonic() - begun < 1.6
+
+
 def test_attempts_begin_at_the_first_url() -> None:
     async def moved(ask: Ask) -> None:
         await ask.reply(status="302 Found", location=f"http://{server.home('new')}:{server.port}/image")

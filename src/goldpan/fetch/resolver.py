@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from typing import NamedTuple
 
-THREADS = 128
+THREADS = 256
 """Lookups at once. Most of the time of a list of web images goes into hosts that no longer answer."""
 
 

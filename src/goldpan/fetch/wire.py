@@ -12,6 +12,7 @@ import pycurl
 from goldpan.core.interrupts import uninterrupted
 from goldpan.fetch.exchange import Exchange, Receiver
 from goldpan.fetch.options import FetchOptions
+from goldpan.fetch.sockets import make_room
 from goldpan.fetch.verdict import Problem, problem_of
 
 MOST_BYTES = 512 << 20
@@ -48,7 +49,7 @@ class Wire:
         self._next_sweep = 0.0
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
-        self._multi.setopt(pycurl.M_MAXCONNECTS, options.connections)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, make_room(options.connections))
 
     def __len__(self) -> int:
         return len(self._active)
@@ -100,7 +101,7 @@ class Wire:
             if self.now() >= self._next_sweep:
                 ended += self._sweep()
             if self._paused and ended:
-                self._go_on()
+                ended += self._go_on()
         return ended
 
     def recycle(self, exchange: Exchange) -> None:
@@ -144,14 +145,19 @@ class Wire:
         self._bytes += more
         return True
 
-    def _go_on(self) -> None:
-        """Let the eldest go on, and the others as far as there is room."""
+    def _go_on(self) -> list[Exchange]:
+        """Let the eldest go on, and the others as far as there is room; return those that end by it."""
+        ended = []
         for handle, exchange in list(self._active.items()):
             if handle in self._paused:
                 exchange.delay(self.now() - self._paused.pop(handle))
-                handle.pause(pycurl.PAUSE_CONT)
+                try:
+                    handle.pause(pycurl.PAUSE_CONT)
+                except pycurl.error as error:
+                    ended.append(self._end(handle, problem_of(*error.args)))
             if self._bytes > MOST_BYTES:
                 break
+        return ended
 
     def _patience(self, seconds: float) -> float:
         seconds = min(seconds, self._next_sweep - self.now())
