@@ -1,38 +1,26 @@
-"""An index folder: the engine's files, metadata of its rows, and a record that ties them together.
-
-::
-
-    index/
-      goldpan.json          engine, dim, metric, rows, next_row, search parameters, source, fingerprint
-      ids.npy, index.* ...  the engine's own
-      metadata.parquet      row, and whatever the source says of it, where it says anything
-      index_infos.json      the same facts under the names that autofaiss gives them
-"""
+"""Index folders of ours, read and written; see `goldpan.formats.index_folder`."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goldpan import __version__
-from goldpan.core.errors import FormatError, InputError, StageError
+from goldpan.core.errors import StageError
 from goldpan.core.records import Ids
 from goldpan.formats.atomic import replace_folder
+from goldpan.formats.index_folder import METADATA, RECORD, ROW, checked_record, fingerprint
 from goldpan.formats.parquet import TableFile, open_parquet
-from goldpan.formats.sums import list_files, sha256_file
-from goldpan.search.engines.loading import RECORD, load_index, save_index
+from goldpan.formats.sums import list_files
+from goldpan.search.engines.loading import load_index, save_index
 from goldpan.search.engines.protocol import Index
 from goldpan.stages.index.infos import INFOS, infos
-from goldpan.stages.index.source import ROW
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-METADATA = "metadata.parquet"
-_IDS = "ids.npy"
 _GROUP_ROWS = 1 << 16
 
 
@@ -49,12 +37,7 @@ class IndexFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        record = read_record(path)
-        if record is None:
-            raise InputError(f"{path} is no index; type: goldpan index build VECTORS -o {path}")
-        self.record: dict[str, Any] = record
-        if fingerprint(path) != self.record.get("fingerprint"):
-            raise FormatError(path, f"{_IDS} and {METADATA} are not those this index was written with; build it again.")
+        self.record: dict[str, Any] = checked_record(path)
 
     def open(self, threads: int | None = None) -> Index:
         """Load the index."""
@@ -75,22 +58,6 @@ class IndexFolder:
         wanted = pa.array(rows)
         found = [table.filter(pc.is_in(table[ROW], wanted)).to_pylist() for table in self.metadata()]
         return {int(line.pop(ROW)): line for part in found for line in part}
-
-
-def read_record(path: Path) -> dict[str, Any] | None:
-    """Return the record of an index folder; None where there is no index."""
-    try:
-        record = json.loads((path / RECORD).read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return record if isinstance(record, dict) and "engine" in record else None
-
-
-def fingerprint(path: Path) -> str:
-    """Return the SHA-256 of the sums of ids and metadata."""
-    names = [name for name in (_IDS, METADATA) if (path / name).is_file()]
-    lines = "".join(f"{sha256_file(path / name)}  {name}\n" for name in names)
-    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def write_index_folder(

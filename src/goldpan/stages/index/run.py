@@ -15,6 +15,7 @@ import numpy as np
 from goldpan.core.errors import InputError
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Ids, Metric, Neighbors, Report
+from goldpan.formats.index_folder import ROW, read_record
 from goldpan.formats.truth import write_truth
 from goldpan.formats.vectors import open_vectors
 from goldpan.search.engines.loading import open_index
@@ -27,9 +28,9 @@ from goldpan.stages.index.config import (
     IndexRemoveConfig,
     IndexSearchConfig,
 )
-from goldpan.stages.index.folder import IndexFolder, read_record, write_index_folder
+from goldpan.stages.index.folder import IndexFolder, write_index_folder
 from goldpan.stages.index.measure import measure
-from goldpan.stages.index.source import ROW, Source, Watched, read_names
+from goldpan.stages.index.source import Source, Watched, read_names
 from goldpan.stages.stage import make_config
 
 if TYPE_CHECKING:

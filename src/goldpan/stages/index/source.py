@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from goldpan.core.errors import InputError
 from goldpan.core.progress import Progress
 from goldpan.core.records import Metric, parse_metric
+from goldpan.formats.index_folder import ROW
 from goldpan.formats.protocol import VectorReader
 from goldpan.formats.sums import list_files
 from goldpan.formats.vectors import open_vectors, parse_address
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _OF_IMAGES = ("uri", "label", "caption", "width", "height", "box", "parent_id", "split")
 _BLOCK_ROWS = 65_536
-ROW = "row"
 
 
 class Source:

@@ -15,11 +15,12 @@ from goldpan.core.errors import InputError
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Metric, Report
 from goldpan.formats.atomic import replace_file
+from goldpan.formats.index_folder import read_record
 from goldpan.formats.vectors import open_vectors
 from goldpan.search.tune import Goal, NothingFits, Tuned, tune_index
 from goldpan.search.tune.goal import DEFAULT_RECALL, parse_bytes
 from goldpan.search.tune.measured import Measured, megabytes
-from goldpan.stages.index.folder import read_record, write_index_folder
+from goldpan.stages.index.folder import write_index_folder
 from goldpan.stages.index.source import Source
 from goldpan.stages.stage import make_config
 

@@ -17,9 +17,8 @@ from goldpan.core.errors import FormatError, InputError
 from goldpan.core.records import Ids, Metric, Neighbors
 from goldpan.encoders.loading import load_encoder
 from goldpan.encoders.protocol import Encoder
-from goldpan.formats.clip_indices import ListedIndex, Modality, index_files, metadata_place
-from goldpan.formats.row_store import RowStore, open_rows
-from goldpan.search.engines.foreign import ForeignIndex
+from goldpan.formats.clip_indices import Modality
+from goldpan.formats.row_store import RowStore
 
 
 class Found(NamedTuple):
@@ -143,46 +142,3 @@ class Pool:
         if encoder.dim != self.dim:
             raise InputError(f"{self._spec} makes vectors of {encoder.dim} values; {self.name} holds {self.dim}.")
         return encoder
-
-
-def open_clip_pool(listed: ListedIndex, encoder: str | None = None) -> Pool:
-    """Open an index folder of clip-retrieval, as `ListedIndex` describes it.
-
-    Raises:
-        InputError: an index or the metadata are missing.
-        FormatError: they cannot be read, or do not belong together.
-    """
-    mapped = bool(listed.options.get("enable_faiss_memory_mapping", True))
-    files = index_files(listed.folder)
-    sides: dict[Modality, Searched] = {
-        modality: _Foreign(ForeignIndex(path, mapped=mapped)) for modality, path in files.items()
-    }
-    metadata = open_rows(metadata_place(listed.folder))
-    return Pool(listed.name, sides, metadata, listed.columns, encoder or clip_encoder(listed.clip_model))
-
-
-def clip_encoder(clip_model: str | None) -> str | None:
-    """Return the spec of the encoder that clip-retrieval calls by this name.
-
-    ``open_clip:ARCH/PRETRAINED`` and ``hf_clip:NAME`` say it; a plain name such as ``ViT-B/32`` is a model of OpenAI.
-    """
-    if clip_model is None:
-        return None
-    kind, colon, rest = clip_model.partition(":")
-    if not colon:
-        return f"clip:{clip_model.replace('/', '-')}/openai"
-    known = {"open_clip": f"clip:{rest}", "hf_clip": f"hf:{rest}"}
-    return known.get(kind, clip_model)
-
-
-class _Foreign:
-    """A faiss file of others as one side of a pool."""
-
-    def __init__(self, index: ForeignIndex) -> None:
-        self._index = index
-        self.n, self.dim, self.metric = index.n, index.dim, index.metric
-
-    def find(self, queries: NDArray[np.float32], k: int, *, vectors: bool) -> Found:
-        if not vectors:
-            return Found(self._index.search(queries, k), None)
-        return Found(*self._index.search_and_reconstruct(queries, k))

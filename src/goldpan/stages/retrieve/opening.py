@@ -1,0 +1,180 @@
+"""Opening pools: index folders of clip-retrieval and of ours, workspaces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goldpan.core.errors import InputError
+from goldpan.core.records import Ids, Metric, Neighbors
+from goldpan.formats.clip_indices import ListedIndex, Modality, index_files, metadata_place
+from goldpan.formats.index_folder import METADATA, ROW, checked_record, read_record
+from goldpan.formats.row_store import open_rows
+from goldpan.search.engines.foreign import ForeignIndex
+from goldpan.search.engines.loading import load_index
+from goldpan.search.engines.protocol import Index
+from goldpan.search.exact import exact_search
+from goldpan.stages.retrieve.pool import Found, Pool, Searched
+from goldpan.stages.retrieve.workspace_rows import WorkspaceRows
+from goldpan.store.marker import MARKER
+from goldpan.store.tables import Table
+from goldpan.store.workspace import Workspace
+
+_LARGEST = 4 << 30  # bytes of a workspace's vectors that are held in memory
+
+
+def open_pool(path: Path, encoder: str | None = None) -> Pool:
+    """Open a workspace or an index folder, ours or clip-retrieval's.
+
+    Args:
+        path: of it.
+        encoder: of a workspace, which vectors; of an index folder, what made them.
+
+    Raises:
+        InputError: it is none of them, or not clear which vectors are meant.
+        FormatError: index and metadata do not belong together.
+    """
+    if (path / MARKER).is_file() and read_record(path) is None:
+        return open_workspace(Workspace(path), encoder)
+    if read_record(path) is not None:
+        return open_index_folder(path, encoder)
+    return open_listed(ListedIndex(path.name, path, None, (), {}), encoder)
+
+
+def open_listed(listed: ListedIndex, encoder: str | None = None) -> Pool:
+    """Open what an entry of ``indices.json`` names.
+
+    Raises:
+        InputError: an index or the metadata are missing.
+        FormatError: they cannot be read, or do not belong together.
+    """
+    if read_record(listed.folder) is not None:
+        return open_index_folder(listed.folder, encoder, listed.name)
+    mapped = bool(listed.options.get("enable_faiss_memory_mapping", True))
+    sides: dict[Modality, Searched] = {
+        modality: _Foreign(ForeignIndex(path, mapped=mapped)) for modality, path in index_files(listed.folder).items()
+    }
+    metadata = open_rows(metadata_place(listed.folder))
+    return Pool(listed.name, sides, metadata, listed.columns, encoder or clip_encoder(listed.clip_model))
+
+
+def clip_encoder(clip_model: str | None) -> str | None:
+    """Return the spec of the encoder that clip-retrieval calls by this name.
+
+    ``open_clip:ARCH/PRETRAINED`` and ``hf_clip:NAME`` say it; a plain name such as ``ViT-B/32`` is a model of OpenAI.
+    """
+    if clip_model is None:
+        return None
+    kind, colon, rest = clip_model.partition(":")
+    if not colon:
+        return f"clip:{clip_model.replace('/', '-')}/openai"
+    known = {"open_clip": f"clip:{rest}", "hf_clip": f"hf:{rest}"}
+    return known.get(kind, clip_model)
+
+
+def open_index_folder(path: Path, encoder: str | None = None, name: str = "") -> Pool:
+    """Open an index folder of ours.
+
+    Raises:
+        InputError: there is none, or its vectors came without metadata.
+        FormatError: its fingerprint says that index and metadata do not belong together.
+    """
+    record = checked_record(path)
+    if not (path / METADATA).is_file():
+        raise InputError(f"{path} has no {METADATA}; there would be nothing to show for an answer.")
+    metadata = open_rows(path / METADATA)
+    numbers = np.array([row[ROW] for row in metadata.rows(np.arange(metadata.n), [ROW])], np.int64)
+    made_by = _encoder_of(record.get("source", ""))
+    side = _Ours(load_index(path), numbers, {key: float(value) for key, value in record.get("parameters", {}).items()})
+    columns = [column for column in metadata.columns if column != ROW]
+    return Pool(name or path.name, {"image": side}, metadata, columns, encoder or made_by)
+
+
+def _encoder_of(source: str) -> str | None:
+    """Return the encoder that a table of vectors names."""
+    about = Table(source).metadata if source.endswith(".lance") and Path(source).exists() else {}
+    found: str | None = about.get("resolved") or about.get("encoder")
+    return found
+
+
+def open_workspace(ws: Workspace, encoder: str | None = None) -> Pool:
+    """Open the vectors of images of a workspace, and those of their captions by the same encoder where there are any.
+
+    Raises:
+        InputError: it holds no vectors, several that could be meant, or more than fit in memory.
+    """
+    tables = {name: ws.vectors_table(name) for name in ws.vector_names()}
+    chosen = _of_images(ws, tables, encoder)
+    table = tables[chosen]
+    about = table.metadata
+    held = ws.vectors(chosen)
+    if held.array.nbytes > _LARGEST:
+        raise InputError(
+            f"{table.name} of {ws.path} takes {held.array.nbytes / 1e9:.1f} GB of memory; build an index and name it "
+            f"instead: goldpan bench tune {ws.path} --encoder {chosen} --max-memory 4GB -o index"
+        )
+    metric = Metric(about.get("metric", "cosine"))
+    sides: dict[Modality, Searched] = {"image": _Exact(held.array, metric)}
+    for other in tables.values():
+        same = all(other.metadata.get(key) == about.get(key) for key in ("encoder", "revision"))
+        if same and other.metadata.get("column") == "caption":
+            texts = ws.vectors(other.name.removeprefix("vectors/"))
+            if np.array_equal(texts.ids, held.ids):
+                sides["text"] = _Exact(texts.array, metric)
+    spec = about.get("resolved") or about.get("encoder")
+    return Pool(str(ws.path), sides, WorkspaceRows(ws, held.ids), encoder=spec)
+
+
+def _of_images(ws: Workspace, tables: dict[str, Table], encoder: str | None) -> str:
+    """Return the name of the vectors of images that are meant."""
+    if encoder is not None:
+        return ws.find_vectors(encoder).name.removeprefix("vectors/")
+    names = [name for name, table in tables.items() if table.metadata.get("column") is None]
+    if not names:
+        raise InputError(f"{ws.path} holds no vectors; make some: goldpan embed {ws.path} --encoder ...")
+    if len(names) > 1:
+        raise InputError(f"{ws.path} holds several vectors of images: {', '.join(names)}; choose with --encoder.")
+    return names[0]
+
+
+class _Foreign:
+    """A faiss file of others as one side of a pool."""
+
+    def __init__(self, index: ForeignIndex) -> None:
+        self._index = index
+        self.n, self.dim, self.metric = index.n, index.dim, index.metric
+
+    def find(self, queries: NDArray[np.float32], k: int, *, vectors: bool) -> Found:
+        if not vectors:
+            return Found(self._index.search(queries, k), None)
+        return Found(*self._index.search_and_reconstruct(queries, k))
+
+
+class _Ours:
+    """An index of ours; its ids are turned into places of the metadata."""
+
+    def __init__(self, index: Index, numbers: Ids, parameters: dict[str, float]) -> None:
+        self._index, self._numbers = index, numbers
+        self._parameters = {name: value for name, value in parameters.items() if name in index.traits.ladder}
+        self.n, self.dim, self.metric = index.n, index.dim, index.metric
+
+    def find(self, queries: NDArray[np.float32], k: int, *, vectors: bool) -> Found:
+        ids, scores = self._index.search(queries, k, **self._parameters)
+        places = np.searchsorted(self._numbers, np.maximum(ids, 0))
+        return Found(Neighbors(np.where(ids >= 0, places, -1), scores), None)
+
+
+class _Exact:
+    """Vectors in memory, searched exactly."""
+
+    def __init__(self, rows: NDArray[Any], metric: Metric) -> None:
+        self._rows = rows
+        self.n, self.dim = rows.shape
+        self.metric = metric
+
+    def find(self, queries: NDArray[np.float32], k: int, *, vectors: bool) -> Found:
+        neighbors = exact_search(self._rows, queries, min(k, self.n), self.metric).neighbors
+        return Found(neighbors, self._rows[neighbors.ids].astype(np.float32) if vectors else None)

@@ -1,0 +1,62 @@
+"""What `images` says of the rows of a table of vectors, by their numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from goldpan.core.errors import FormatError
+from goldpan.core.records import Ids
+from goldpan.store.workspace import Workspace
+
+_OF_IMAGES = ("id", "uri", "label", "caption", "width", "height", "license", "author", "extra")
+
+
+class WorkspaceRows:
+    """A `RowStore` over a workspace, in the order of its vectors.
+
+    Columns are those that clip-retrieval has, `url`, `image_path` and `caption`, and `id`, `label`, `width`, `height`,
+    `license`, `author`; what a source carried along (`extra`) is given under its own names where it is asked for.
+
+    Args:
+        ws: the workspace.
+        ids: ``(n,)`` of the images, in the order of the vectors.
+
+    Raises:
+        FormatError: an image is not there.
+    """
+
+    columns: tuple[str, ...] = ("id", "image_path", "url", "caption", "label", "width", "height", "license", "author")
+
+    def __init__(self, ws: Workspace, ids: NDArray[np.str_]) -> None:
+        self._images = ws.images.dataset()
+        self.n = len(ids)
+        known = ws.images.to_table(columns=["id"])["id"]
+        places = pc.index_in(pa.array(ids.tolist(), pa.string()), known)
+        if places.null_count:
+            missing = ids[np.flatnonzero(places.is_null().to_numpy(zero_copy_only=False))[0]]
+            raise FormatError(ws.path, f"the image {missing!r} has a vector and no row in `images`.")
+        self._places = places.to_numpy().astype(np.int64)
+
+    def rows(self, numbers: Ids, columns: Sequence[str]) -> list[dict[str, Any]]:
+        """See `goldpan.formats.row_store.RowStore`."""
+        if not len(numbers) or self._images is None:
+            return []
+        wanted, back = np.unique(self._places[numbers], return_inverse=True)
+        found = self._images.take(wanted.tolist(), columns=list(_OF_IMAGES)).to_pylist()
+        return [_row(found[at], columns) for at in back.tolist()]
+
+
+def _row(image: dict[str, Any], columns: Sequence[str]) -> dict[str, Any]:
+    extra = json.loads(image["extra"] or "{}")
+    uri = image["uri"] or ""
+    told = extra | {name: value for name, value in image.items() if name != "extra"}
+    told["url"] = extra.get("url") or (uri if uri.startswith(("http:", "https:")) else None)
+    told["image_path"] = None if uri.startswith(("http:", "https:")) else uri
+    return {name: told.get(name) for name in columns}
