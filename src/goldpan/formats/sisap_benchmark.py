@@ -10,6 +10,7 @@ similarities in descending order (2024); which, the numbers tell.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,25 +34,35 @@ class _Named(NamedTuple):
     public: str
 
 
-class _Files(NamedTuple):
-    base: _Named
+class SisapFiles(NamedTuple):
+    """The files of one benchmark, and the kind of its vectors."""
+
+    kind: str
+    base: Path
     queries: Path
     gold: Path
 
 
-def sisap_folder(folder: Path) -> dict[str, _Files]:
+def sisap_folder(folder: Path) -> dict[str, SisapFiles]:
     """Return the benchmarks in a folder of 2023 or 2024 by name, such as ``clip768-100K-public``."""
-    named = [_named(path) for path in sorted(folder.glob("*.h5"))]
+    return sisap_files(sorted(folder.glob("*.h5")))
+
+
+def sisap_files(paths: Iterable[Path]) -> dict[str, SisapFiles]:
+    """Return the benchmarks among files of 2023 or 2024, told by the names of these; of several golds the best."""
+    named = [_named(path) for path in paths]
     golds = [file for file in named if "gold-standard" in file.path.name]
     queries = [file for file in named if "queries" in file.path.name and file not in golds]
     bases = [file for file in named if file.kind and file.size and file not in (*golds, *queries)]
-    found: dict[str, _Files] = {}
+    found: dict[str, SisapFiles] = {}
     for base in bases:
         for query in queries:
             fitting = [gold for gold in golds if (gold.size, gold.public) == (base.size, query.public)]
             if query.kind == base.kind and fitting:
                 gold = max(fitting, key=lambda file: ("F64" in file.path.name, file.path.name))
-                found[f"{base.kind}-{base.size}-{query.public}"] = _Files(base, query.path, gold.path)
+                found[f"{base.kind}-{base.size}-{query.public}"] = SisapFiles(
+                    base.kind, base.path, query.path, gold.path
+                )
     return found
 
 
@@ -75,9 +86,9 @@ def read_sisap_folder(folder: Path, part: str | None = None, metric: Metric | No
         FormatError: a damaged file, or a gold of another number of queries.
     """
     files = choose(folder, part, sisap_folder(folder))
-    own = _METRICS[files.base.kind]
-    base, queries = Hdf5Reader(Address(files.base.path)), Hdf5Reader(Address(files.queries))
+    own = _METRICS[files.kind]
+    base, queries = Hdf5Reader(Address(files.base)), Hdf5Reader(Address(files.queries))
     truth = read_truth(files.gold, metric or own)
-    if files.base.kind != "clip768":  # the gold's distances are between the vectors, not the projections
+    if files.kind != "clip768":  # the gold's distances are between the vectors, not the projections
         truth = Truth(truth.ids, None)
     return checked(files.gold, Benchmark(base, queries, truth, metric or own))

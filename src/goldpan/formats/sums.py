@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from goldpan.core.place import RemotePath, place
 from goldpan.formats.atomic import replace_file
 
 SUMS = "SHA256SUMS"
-_LINE = re.compile(r"(\\?)([0-9a-f]{64}) [ *](.+)")
+_LINE = re.compile(r"(\\?)([0-9a-f]+) [ *](.+)")
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}  # as coreutils marks and writes them
 
 
@@ -68,7 +68,7 @@ def check_sums(folder: str | Path) -> SumsCheck:
         FormatError: a line of it is none that sha256sum writes, or leads out of the folder.
     """
     root = place(folder)
-    listed = _listed(root / SUMS)
+    listed = read_sums(root / SUMS)
     check = SumsCheck([], [], [], sorted(set(list_files(root)) - set(listed)))
     for name, digest in sorted(listed.items()):
         path = root / name
@@ -87,7 +87,17 @@ def list_files(root: Path) -> list[str]:
     return sorted(path.relative_to(root).as_posix() for path in files)
 
 
-def _listed(path: Path) -> dict[str, str]:
+def read_sums(path: Path, *, digits: Collection[int] = (64,)) -> dict[str, str]:
+    """Return the sums of a file that sha256sum, or another tool of its kind, wrote, by name.
+
+    Args:
+        path: the file.
+        digits: lengths of the sums that it may hold; 64 of sha256sum, 32 of md5sum.
+
+    Raises:
+        InputError: there is no such file.
+        FormatError: a line of it is none that those tools write, or leads out of the folder.
+    """
     if not path.is_file():
         raise InputError(f"There is no {path}.")
     try:
@@ -97,7 +107,7 @@ def _listed(path: Path) -> dict[str, str]:
     listed = {}
     for row, line in enumerate(text.removesuffix("\n").split("\n")):
         found = _LINE.fullmatch(line)
-        if found is None and line:
+        if line and (found is None or len(found[2]) not in digits):
             raise FormatError(path, f"{line[:80]!r} is no line of sha256sum.", row=row)
         if found is not None:
             name = _unescape(found[3]) if found[1] else found[3]

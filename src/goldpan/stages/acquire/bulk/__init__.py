@@ -1,0 +1,1 @@
+"""Large files that are published beside each other: shards of embeddings and metadata, indexes, benchmarks."""
