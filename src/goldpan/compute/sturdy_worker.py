@@ -11,7 +11,6 @@ import pickle
 import resource
 import signal
 import sys
-import traceback
 from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
@@ -59,8 +58,8 @@ def _serve(requests: int, results: int) -> None:
             task = Task(*pickle.loads(_next(source)))  # noqa: S301  our own parent's
             if task.initializer is not None:
                 task.initializer()
-        except Exception:  # noqa: BLE001  the parent raises it
-            sink.write(message(Answer.BROKEN, traceback.format_exc()))
+        except Exception as error:  # noqa: BLE001  the parent raises it
+            sink.write(message(Answer.BROKEN, f"{type(error).__name__}: {error}"))
             return
         _bound(task.memory_bytes)
         _be_silent()
