@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from goldpan.stages.index.tuning import bench_tune
     from goldpan.stages.project.run import project
     from goldpan.stages.publish.run import publish
+    from goldpan.stages.retrieve.semantic import retrieve_semantic
     from goldpan.stages.retrieve.substring import retrieve_substring
     from goldpan.stages.search.run import search_images
     from goldpan.stages.sisap.run import bench_sisap
@@ -74,6 +75,7 @@ _FRONT_DOOR = {
     "open_vectors": "formats.vectors:open_vectors",
     "project": "stages.project.run:project",
     "publish": "stages.publish.run:publish",
+    "retrieve_semantic": "stages.retrieve.semantic:retrieve_semantic",
     "retrieve_substring": "stages.retrieve.substring:retrieve_substring",
     "search_images": "stages.search.run:search_images",
     "truth": "stages.truth.run:truth",
@@ -110,6 +112,7 @@ __all__ = [
     "open_vectors",
     "project",
     "publish",
+    "retrieve_semantic",
     "retrieve_substring",
     "search_images",
     "truth",

@@ -60,7 +60,9 @@ class Process:
             with contextlib.suppress(OSError):  # this user has many pipes already: smaller ones do
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  closed by `end`
-        path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)  # what can be imported here can be imported there
+        path = os.pathsep.join(
+            entry or str(Path.cwd()) for entry in sys.path
+        )  # what can be imported here can be imported there
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", _WORKER, str(theirs_in), str(theirs_out)],
             pass_fds=(theirs_in, theirs_out),

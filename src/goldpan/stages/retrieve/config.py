@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from goldpan.core.config import Config, runtime_field
+from goldpan.core.errors import InputError
 from goldpan.search.captions.modes import Mode
 
 
@@ -28,3 +29,38 @@ class SubstringConfig(Config):
     keep_nsfw: bool = Field(False, description="Take rows that are marked NSFW too.")
     layout: Literal["json", "parquet"] = Field("json", description="Of the chunks: unmet-promise's JSON, or Parquet.")
     workers: int | None = runtime_field(None, "Batches looked at at once; the processors by default.", ge=1)
+
+
+class SemanticConfig(Config):
+    """Which pool, which classes, and how many rows of each."""
+
+    classes: Path = Field(description="The classes: .json, .toml, .csv, .txt, or a template of unmet-promise in .py.")
+    output: Path = Field(description="Folder for chunk_0.json ... and summary.json.")
+    pool: Path | None = Field(None, description="A workspace, or an index folder, ours or clip-retrieval's.")
+    indices: Path | None = Field(None, description="An indices.json of clip-retrieval, in place of --pool.")
+    index: str | None = Field(None, description="Which entry of --indices; the first by default.")
+    encoder: str | None = Field(None, description="Encoder of the queries; the pool's own where it says which.")
+    results_per_query: int = Field(500, description="Rows a query is asked for, of each index.", ge=1)
+    modality: Literal["image", "text", "both"] = Field(
+        "both", description="Which indexes are asked, where there are two."
+    )
+    ensemble: bool = Field(
+        False, description="Ask once a class with the mean of its templates, as CLIP classifies, not once a template."
+    )
+    dedup: float = Field(
+        0.94, description="Leave out rows whose vector has this cosine to one that was kept; 0 keeps all.", ge=0, le=1
+    )
+    per_class: int | None = Field(None, description="At most so many rows a class, the nearest ones.", ge=1)
+    min_similarity: float | None = Field(None, description="Leave out rows below this similarity.")
+    where: list[str] = Field([], description='Take only rows that fit, such as "NSFW != NSFW" or "WIDTH >= 256".')
+    keep_nsfw: bool = Field(False, description="Take rows that are marked NSFW too.")
+    columns: list[str] = Field([], description="Columns of the metadata to write; those the pool returns by default.")
+    batch_classes: int = runtime_field(16, "Classes asked for at once.", ge=1)
+
+    @model_validator(mode="after")
+    def _one_pool(self) -> Self:
+        if (self.pool is None) == (self.indices is None):
+            raise InputError("Name what to search: --pool WORKSPACE_OR_INDEX, or --indices indices.json.")
+        if self.index is not None and self.indices is None:
+            raise InputError(f"--index {self.index} chooses an entry of --indices; give that too.")
+        return self

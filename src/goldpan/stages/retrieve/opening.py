@@ -13,6 +13,7 @@ from goldpan.core.records import Ids, Metric, Neighbors
 from goldpan.formats.clip_indices import ListedIndex, Modality, index_files, metadata_place
 from goldpan.formats.index_folder import METADATA, ROW, checked_record, read_record
 from goldpan.formats.row_store import open_rows
+from goldpan.formats.vectors import open_vectors
 from goldpan.search.engines.foreign import ForeignIndex
 from goldpan.search.engines.loading import load_index
 from goldpan.search.engines.protocol import Index
@@ -88,7 +89,7 @@ def open_index_folder(path: Path, encoder: str | None = None, name: str = "") ->
     metadata = open_rows(path / METADATA)
     numbers = np.array([row[ROW] for row in metadata.rows(np.arange(metadata.n), [ROW])], np.int64)
     made_by = _encoder_of(record.get("source", ""))
-    side = _Ours(load_index(path), numbers, {key: float(value) for key, value in record.get("parameters", {}).items()})
+    side = _Ours(load_index(path), numbers, record)
     columns = [column for column in metadata.columns if column != ROW]
     return Pool(name or path.name, {"image": side}, metadata, columns, encoder or made_by)
 
@@ -154,17 +155,32 @@ class _Foreign:
 
 
 class _Ours:
-    """An index of ours; its ids are turned into places of the metadata."""
+    """An index of ours; its ids, which are rows of what it was made from, become places of the metadata."""
 
-    def __init__(self, index: Index, numbers: Ids, parameters: dict[str, float]) -> None:
-        self._index, self._numbers = index, numbers
-        self._parameters = {name: value for name, value in parameters.items() if name in index.traits.ladder}
+    def __init__(self, index: Index, numbers: Ids, record: dict[str, Any]) -> None:
+        self._index, self._numbers, self._source = index, numbers, str(record.get("source", ""))
+        told = record.get("parameters", {}).items()
+        self._parameters = {name: float(value) for name, value in told if name in index.traits.ladder}
         self.n, self.dim, self.metric = index.n, index.dim, index.metric
 
     def find(self, queries: NDArray[np.float32], k: int, *, vectors: bool) -> Found:
         ids, scores = self._index.search(queries, k, **self._parameters)
         places = np.searchsorted(self._numbers, np.maximum(ids, 0))
-        return Found(Neighbors(np.where(ids >= 0, places, -1), scores), None)
+        rows = self._rows(ids) if vectors else None
+        return Found(Neighbors(np.where(ids >= 0, places, -1), scores), rows)
+
+    def _rows(self, ids: Ids) -> NDArray[np.float32]:
+        """Read vectors from where they were indexed; zeros for the id -1."""
+        try:
+            reader = open_vectors(self._source)
+        except InputError as error:
+            raise InputError(
+                f"Look-alikes cannot be told apart without the vectors; add --dedup 0. ({error})"
+            ) from error
+        wanted, back = np.unique(np.maximum(ids, 0), return_inverse=True)
+        rows = np.concatenate([reader.read(row, row + 1) for row in wanted.tolist()]).astype(np.float32)
+        found: NDArray[np.float32] = np.where(ids[..., None] >= 0, rows[back.reshape(ids.shape)], np.float32(0))
+        return found
 
 
 class _Exact:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -45,6 +45,16 @@ class Condition(NamedTuple):
         if self.sign in ("<", "<=", ">", ">=") or not pa.types.is_string(values.type):
             values, wanted = self._numbers(values)
         return _SIGNS[self.sign](values, wanted).fill_null(self.sign in ("!=", "<>"))
+
+    def holds_for(self, row: dict[str, Any]) -> bool:
+        """Return whether it holds for one row; see `holds`."""
+        if self.column not in row:
+            raise InputError(f"The rows have no column {self.column!r} for --where; they have: {', '.join(row)}.")
+        value = row[self.column]
+        batch = pa.RecordBatch.from_pydict(
+            {self.column: pa.array([value if value is None else str(value)], pa.string())}
+        )
+        return bool(self.holds(batch)[0].as_py())
 
     def _numbers(self, values: pa.Array) -> tuple[pa.Array, float]:
         """Compare as numbers: metadata often keep them as texts."""
