@@ -174,9 +174,7 @@ class _Ours:
         try:
             reader = open_vectors(self._source)
         except InputError as error:
-            raise InputError(
-                f"Look-alikes cannot be told apart without the vectors; add --dedup 0. ({error})"
-            ) from error
+            raise InputError(f"Look-alikes are told by their vectors; add --dedup 0. ({error})") from error
         wanted, back = np.unique(np.maximum(ids, 0), return_inverse=True)
         rows = np.concatenate([reader.read(row, row + 1) for row in wanted.tolist()]).astype(np.float32)
         found: NDArray[np.float32] = np.where(ids[..., None] >= 0, rows[back.reshape(ids.shape)], np.float32(0))

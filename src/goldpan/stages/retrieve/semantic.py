@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from goldpan.core.errors import InputError, UnknownName
 from goldpan.core.progress import Progress, Silent
-from goldpan.core.records import Floats, Neighbors, Report
+from goldpan.core.records import Neighbors, Report
 from goldpan.encoders.protocol import Encoder
 from goldpan.formats.atomic import replace_file
 from goldpan.formats.chunks import chunk_names, write_chunks
@@ -132,7 +133,7 @@ def _ask(
     return len(classes.names) - len(missing)
 
 
-def _distinct(pool: Pool, queries: Floats, modality: Modality, config: SemanticConfig) -> Neighbors:
+def _distinct(pool: Pool, queries: NDArray[np.float32], modality: Modality, config: SemanticConfig) -> Neighbors:
     """Search; of answers to one query that look alike, the nearest stays, and the others become -1."""
     (ids, scores), vectors = pool.search(queries, config.results_per_query, modality, vectors=config.dedup > 0)
     if vectors is not None:
@@ -141,7 +142,7 @@ def _distinct(pool: Pool, queries: Floats, modality: Modality, config: SemanticC
     return Neighbors(ids, scores)
 
 
-def _queries(encoder: Encoder, captions: list[str], *, ensemble: bool) -> Floats:
+def _queries(encoder: Encoder, captions: list[str], *, ensemble: bool) -> NDArray[np.float32]:
     """Return ``(n, dim)``: a query a caption, or the mean of all at unit length, as CLIP makes its classifiers."""
     vectors = np.asarray(encoder.encode_text(captions), np.float32)
     if not ensemble:
