@@ -55,7 +55,7 @@ class Sturdy(Generic[Item, Result]):
         function: Callable[[Item], Result],
         workers: int | None = None,
         *,
-        memory_bytes: int = 1 << 30,
+        memory_bytes: int = 2 << 30,
         seconds: float = 30.0,
         initializer: Callable[[], None] | None = None,
     ) -> None:

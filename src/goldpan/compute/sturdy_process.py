@@ -18,7 +18,7 @@ from goldpan.compute.sturdy_worker import LENGTH_BYTES, Answer, message
 
 _PIPE_BYTES = 1 << 20  # the most that Linux gives without asking
 _WORKER = "from goldpan.compute.sturdy_worker import main; main()"  # not -m: its classes must be those known here
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     # Memory that glibc gives back after each item costs a fault a page at the next: a third of the time of an image.
@@ -69,7 +69,7 @@ class Process:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._stderr,
-            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": path},
+            env={**os.environ, **ENVIRONMENT, "PYTHONPATH": path},
             start_new_session=True,  # a Ctrl-C is ours to handle
         )
         os.close(theirs_in)

@@ -23,7 +23,7 @@ def to_rgb(image: Image) -> Image:
     """
     if image.mode.startswith(("I", "F")):
         return _deep_gray(image)
-    if image.has_transparency_data:
+    if image.mode != "RGBA" and image.has_transparency_data:
         image = image.convert("RGBA")
     elif image.mode == "P":
         image = image.convert("RGB")
