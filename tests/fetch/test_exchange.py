@@ -10,7 +10,8 @@ import pytest
 from goldpan.core.errors import InputError, Reason
 from goldpan.fetch.body import Body
 from goldpan.fetch.client import Fetched, Fetcher, FetchOptions, Missed, Request
-from goldpan.fetch.exchange import ends, read_headers
+from goldpan.fetch.exchange import Exchange
+from goldpan.fetch.headers import are_whole, read_headers
 from goldpan.fetch.wire import Wire
 from tests.fetch.serving import options, serve
 from tests.hostile import Ask, Hangup
@@ -125,8 +126,8 @@ def test_headers_are_read() -> None:
              b" folded\r\n", b"Caf\xe9: \x85\r\n", b"Empty:\n", b"\r\n"]  # fmt: skip
     assert read_headers(lines) == (200, {"a": "1\n2 : 3 folded", "caf\u00e9": "\x85", "empty": ""})
     assert read_headers([b"HTTP/1.1 abc\r\n"]) == (0, {})
-    assert ends(lines)
-    assert not ends(lines[:-1])
+    assert are_whole(lines)
+    assert not are_whole(lines[:-1])
 
 
 def test_memory_for_bodies_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,15 +136,14 @@ def test_memory_for_bodies_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     body = bytes(300_000)
     held: list[int] = []
     answers: set[bool] = set()
-    has_room = Wire._has_room
+    has_room = Wire.has_room
 
-    def watched(wire: Wire, exchange: object, more: int) -> bool:
-        answer = has_room(wire, exchange, more)  # type: ignore[arg-type]
+    def watched(wire: Wire, exchange: Exchange) -> bool:
         held.append(wire._bytes)
-        answers.add(answer)
-        return answer
+        answers.add(has_room(wire, exchange))
+        return has_room(wire, exchange)
 
-    monkeypatch.setattr(Wire, "_has_room", watched)
+    monkeypatch.setattr(Wire, "has_room", watched)
 
     async def large(ask: Ask) -> None:
         await ask.send(b"HTTP/1.1 200 OK\r\n\r\n")

@@ -25,6 +25,7 @@ class Body:
 
     def __init__(self, max_bytes: int, *, whole: bool = True, words: Collection[str] = (), agent: str = "") -> None:
         self.problem: Problem | None = None
+        self.held = 0
         self._room, self._whole = max_bytes, whole
         self._words, self._agent = words, agent
         self._too_many = Reason.TOO_MANY_BYTES, f"More than the {max_bytes:,} bytes that are allowed."
@@ -62,6 +63,7 @@ class Body:
         self._room -= len(data)
         if self._kept:
             self._pieces.append(data)
+            self.held += len(data)
             if self._room < 0 and self._whole:
                 self.problem = self._too_many
         return self._room >= 0

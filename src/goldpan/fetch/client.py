@@ -27,7 +27,7 @@ __all__ = ["FetchError", "FetchOptions", "Fetched", "Fetcher", "HostReport", "Mi
 
 
 class _Line(NamedTuple):
-    """What one run at a time needs; it keeps connections, addresses and rules for the next run."""
+    """What one run at a time needs; it keeps connections and the rules of sites for the next run."""
 
     wire: Wire
     resolver: Resolver

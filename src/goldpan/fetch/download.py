@@ -111,6 +111,7 @@ class _Tail:
 
     def __init__(self, part: Part, size: int | None, on_bytes: Callable[[int], None]) -> None:
         self.problem: Problem | None = None
+        self.held = 0
         self.error: Exception | None = None
         self.total: int | None = None
         self._part, self._size, self._on_bytes = part, size, on_bytes

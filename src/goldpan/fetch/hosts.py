@@ -60,7 +60,7 @@ class Host:
 
     @property
     def is_address(self) -> bool:
-        """Whether its name is an address already; `parse_url` leaves no other name that ends in a digit's label."""
+        """Whether its name is an address; `parse_url` lets no other name end in a number."""
         return ":" in self.name or self.name.rpartition(".")[2].isdecimal()
 
     def pinned(self, port: int) -> str | None:

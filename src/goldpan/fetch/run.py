@@ -34,7 +34,6 @@ _KEPT = frozenset({
     "x-robots-tag", "content-range",
 })  # fmt: skip
 _NOT_SECRET = frozenset({"range", "if-range", "if-none-match", "if-modified-since", "accept", "accept-language"})
-
 _LEFT_ALONE = "{} failed too often in a row, so it is left alone for now."
 
 
@@ -160,10 +159,9 @@ class Run:
         job.attempts += job.hops == 0
         headers = job.request.headers
         if headers and job.url.origin != job.start.origin:
-            headers = {name: value for name, value in headers.items() if name.lower() in _NOT_SECRET}
-        pinned = host.pinned(job.url.port)
+            headers = {name: value for name, value in headers.items() if name in _NOT_SECRET}
         left = self._seconds - job.seconds
-        self._wire.start(job.url.text, pinned, headers, job.receiver(), (host, job), left)
+        self._wire.start(job.url.text, host.pinned(job.url.port), headers, job.receiver(), (host, job), left)
 
     def _ended(self, exchange: Exchange) -> None:
         host, job = exchange.owner
@@ -185,34 +183,29 @@ class Run:
         problem = problem_with(status, exchange.problem, job.request.headers.keys())
         if problem and is_transient(problem[0], status):
             host.breaker.badly(now)
-            self._try_again(job, host, *problem, status, headers.get("retry-after"), now)
+            self._try_again(job, host, _missed(job, *problem, status), headers.get("retry-after"))
             if host.breaker.gave_up(now):
                 self._drop_queue(host, Reason.HOST_GAVE_UP, _LEFT_ALONE.format(host.name))
             return
         host.breaker.well()
-        if problem:
-            self._miss(job, *problem, status)
-        else:
-            self._end(job, self._fetched(job, exchange))
+        self._end(job, _missed(job, *problem, status) if problem else _fetched(job, exchange))
 
-    def _try_again(
-        self, job: Job, host: Host, reason: Reason, detail: str, status: int | None, asked: str | None, now: float
-    ) -> None:
-        wait = delay(job.attempts, asked)
-        if asked:
-            host.rests_until = max(host.rests_until, now + wait)
+    def _try_again(self, job: Job, host: Host, missed: Missed, retry_after: str | None) -> None:
+        """Send a job once more later, if that is allowed; what a server asks to wait holds for all of its host."""
+        then = self._wire.now() + delay(job.attempts, retry_after)
+        if retry_after:
+            host.rests_until = max(host.rests_until, then)
         if job.attempts > self._options.retries or not host.may_retry():
-            self._miss(job, reason, detail, status)
+            self._end(job, missed)
             return
         job.restart()
-        self._timers.at(now + wait, lambda now: self._route(job, first=True))
+        self._timers.at(then, lambda now: self._route(job, first=True))
 
     def _redirect(self, job: Job, location: str, status: int) -> None:
         try:
             if job.hops == self._options.max_redirects:
-                raise FetchError(
-                    Reason.TOO_MANY_REDIRECTS, f"More than {job.hops} redirects, the last to {location!r}."
-                )
+                said = f"More than {job.hops} redirects, the last to {location[:200]!r}."
+                raise FetchError(Reason.TOO_MANY_REDIRECTS, said)
             url = join(job.url, location)
             self._check(url)
         except FetchError as error:
@@ -221,15 +214,8 @@ class Run:
             job.follow(url)
             self._route(job, first=True)
 
-    def _fetched(self, job: Job, exchange: Exchange) -> Fetched:
-        headers = {name: value for name, value in exchange.headers.items() if name in _KEPT or name.startswith("tdm-")}
-        request, body = job.request, exchange.receiver.data()
-        return Fetched(
-            request.key, request.url, job.url.text, exchange.status or 0, headers, body, job.seconds, job.attempts
-        )
-
     def _miss(self, job: Job, reason: Reason, detail: str, status: int | None = None) -> None:
-        self._end(job, Missed(job.request.key, job.request.url, reason, printable(detail), status, job.attempts))
+        self._end(job, _missed(job, reason, detail, status))
 
     def _end(self, job: Job, result: Fetched | Missed) -> None:
         if job.is_robots:
@@ -241,3 +227,15 @@ class Run:
     def _body(self) -> Body:
         options = self._options
         return Body(options.max_bytes, words=options.opt_outs, agent=options.robot)
+
+
+def _fetched(job: Job, exchange: Exchange) -> Fetched:
+    headers = {name: value for name, value in exchange.headers.items() if name in _KEPT or name.startswith("tdm-")}
+    request, body = job.request, exchange.receiver.data()
+    return Fetched(
+        request.key, request.url, job.url.text, exchange.status or 0, headers, body, job.seconds, job.attempts
+    )
+
+
+def _missed(job: Job, reason: Reason, detail: str, status: int | None) -> Missed:
+    return Missed(job.request.key, job.request.url, reason, printable(detail), status, job.attempts)

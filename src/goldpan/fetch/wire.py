@@ -71,7 +71,7 @@ class Wire:
         self, url: str, pinned: str | None, headers: dict[str, str], receiver: Receiver, owner: Any, seconds: float
     ) -> None:
         """Begin an exchange that may take `seconds`, in a block that is `uninterrupted`; see `Exchange.begin`."""
-        exchange = self._idle.pop() if self._idle else Exchange(self._options, self._has_room)
+        exchange = self._idle.pop() if self._idle else Exchange(self._options, self)
         exchange.begin(url, pinned, headers, receiver, owner)
         exchange.time(self.now(), seconds)
         self._active[exchange.handle] = exchange
@@ -87,7 +87,7 @@ class Wire:
         with uninterrupted():  # an interrupt in a callback would be lost in libcurl
             for descriptor, mask in events:
                 if descriptor in self._watched:
-                    self._multi.socket_action(descriptor, _READY.get(mask) or _both(mask))
+                    self._multi.socket_action(descriptor, _READY.get(mask) or _unusual(mask))
                 elif descriptor == self._bell:
                     os.eventfd_read(descriptor)
             if self._due is not None and self._due <= time.monotonic():
@@ -103,6 +103,17 @@ class Wire:
             if self._paused and ended:
                 ended += self._go_on()
         return ended
+
+    def has_room(self, exchange: Exchange) -> bool:
+        """Return whether an exchange may take more now; the eldest always may, so that there is an end."""
+        if self._bytes > MOST_BYTES and exchange is not next(iter(self._active.values())):
+            self._paused[exchange.handle] = self.now()
+            return False
+        return True
+
+    def hold(self, held: int) -> None:
+        """Count bytes that an exchange holds from now on."""
+        self._bytes += held
 
     def recycle(self, exchange: Exchange) -> None:
         """Take back an exchange that ended."""
@@ -134,16 +145,9 @@ class Wire:
         exchange = self._active.pop(handle)
         self._paused.pop(handle, None)
         self._multi.remove_handle(handle)
-        self._bytes -= exchange.size
+        self._bytes -= exchange.receiver.held
         exchange.end(problem)
         return exchange
-
-    def _has_room(self, exchange: Exchange, more: int) -> bool:
-        if self._bytes + more > MOST_BYTES and exchange is not next(iter(self._active.values())):
-            self._paused[exchange.handle] = self.now()
-            return False
-        self._bytes += more
-        return True
 
     def _go_on(self) -> list[Exchange]:
         """Let the eldest go on, and the others as far as there is room; return those that end by it."""
@@ -177,7 +181,7 @@ class Wire:
         self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
 
 
-def _both(mask: int) -> int:
+def _unusual(mask: int) -> int:
     """Return the action for an unusual event: an error and a hang-up are found out by reading and writing."""
     ready = pycurl.CSELECT_IN if mask & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR) else 0
     return ready | (pycurl.CSELECT_OUT if mask & (select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR) else 0)
