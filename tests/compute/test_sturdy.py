@@ -126,7 +126,7 @@ def test_nothing_but_trouble() -> None:
 
 
 def test_memory_that_an_item_may_take_can_be_taken() -> None:
-    assert outcome(["eat"], memory_bytes=800 * MIB) == {"eat": 400 * MIB}
+    assert outcome(["eat"], memory_bytes=800 * MIB, seconds=30.0) == {"eat": 400 * MIB}
 
 
 def test_time_spent_waiting_for_the_caller_counts_for_nobody() -> None:
