@@ -9,8 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +18,7 @@ from goldpan.core.records import Report
 from goldpan.stages.acquire.bulk.files import acquire_files
 from goldpan.stages.acquire.bulk.ledger import LEDGER
 from tests.hostile import HostileServer
-from tests.stages.bulk.conftest import npy, parquet
+from tests.stages.bulk.helpers import names, npy, parquet, reasons, wait_for
 from tests.stages.bulk.shelf import Shelf
 
 FILES = {f"/d/part_{n}.npy": npy(20 + n, n) for n in range(4)}
@@ -30,16 +28,6 @@ ALL = "/d/part_{0..3}.npy"
 def get(server: HostileServer, output: Path, *paths: str, **fields: object) -> Report:
     usual = {"allow_private": True, "retries": 1}
     return acquire_files(urls=[server.url("shelf", path) for path in paths], output=output, **usual | fields)
-
-
-def names(folder: Path) -> set[str]:
-    """Return the files of a folder but the ledger, and what is hidden as it is on its way."""
-    found = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    return {path.relative_to(folder).as_posix() for path in found} - {LEDGER}
-
-
-def reasons(report: Report) -> dict[str, str]:
-    return {failed["name"]: failed["reason"] for failed in report.details["failed_files"]}
 
 
 def test_files_come_and_the_same_again_asks_for_nothing(tmp_path: Path) -> None:
@@ -140,7 +128,7 @@ def test_the_number_of_parts_is_a_flag(tmp_path: Path) -> None:
     assert names(tmp_path) == {"part_1.npy", "part_2.npy"}
 
 
-def test_what_cannot_be_asked(tmp_path: Path, sums: Callable[[dict[str, bytes]], str]) -> None:
+def test_what_cannot_be_asked(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"are both called a\.npy; bring them apart"):
         acquire_files(urls=["https://one.example/a.npy", "https://two.example/a.npy"], output=tmp_path)
     with pytest.raises(InputError, match=r"a\.npy is no URL"):
@@ -162,13 +150,6 @@ def test_private_addresses_are_for_those_who_say_so(tmp_path: Path) -> None:
 def program(server: HostileServer, output: Path, path: str) -> list[str]:
     command = [sys.executable, "-m", "goldpan", "acquire", "files", server.url("shelf", path)]
     return [*command, "--allow-private", "--output", str(output), "--quiet"]
-
-
-def wait_for(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def _size(folder: Path) -> int:

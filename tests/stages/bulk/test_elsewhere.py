@@ -12,9 +12,8 @@ import pytest
 
 from goldpan.core.errors import InputError
 from goldpan.stages.acquire.bulk.files import acquire_files
-from tests.stages.bulk.conftest import npy, parquet
+from tests.stages.bulk.helpers import names, npy, parquet
 from tests.stages.bulk.hub import hub
-from tests.stages.bulk.test_bulk_files import names
 
 FILES = {
     "data/metadata_0.parquet": parquet(9),

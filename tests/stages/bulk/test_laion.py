@@ -12,9 +12,16 @@ from goldpan.core.records import Report
 from goldpan.formats.vectors import open_vectors
 from goldpan.stages.acquire.bulk.laion import acquire_laion
 from tests.hostile import HostileServer
-from tests.stages.bulk.conftest import npy, parquet
+from tests.stages.bulk.helpers import names, npy, parquet, reasons
 from tests.stages.bulk.shelf import Shelf
-from tests.stages.bulk.test_bulk_files import names, reasons
+
+
+@pytest.fixture
+def laion() -> dict[str, bytes]:
+    """Return two parts of embeddings with their metadata, by path."""
+    rows = {"0000": 50, "0001": 30}
+    vectors = {f"/img_emb/img_emb_{part}.npy": npy(count) for part, count in rows.items()}
+    return vectors | {f"/meta/metadata_{part}.parquet": parquet(count) for part, count in rows.items()}
 
 
 def get(server: HostileServer, output: Path, **kinds: str) -> Report:

@@ -16,8 +16,8 @@ from goldpan.formats.benchmark_open import open_benchmark
 from goldpan.formats.protocol import Address
 from goldpan.stages.acquire.bulk import sisap
 from goldpan.stages.acquire.bulk.sisap import acquire_sisap, listed_sizes, published
+from tests.stages.bulk.helpers import names, reasons
 from tests.stages.bulk.shelf import Shelf
-from tests.stages.bulk.test_bulk_files import names, reasons
 
 BASE, QUERIES = "laion2B-en-clip768v2-n=300K.h5", "public-queries-10k-clip768v2.h5"
 GOLD = "laion2B-en-public-gold-standard-v2-300K-F64-IEEE754.h5"

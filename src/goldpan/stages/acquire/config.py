@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from goldpan.core.config import Config, runtime_field
 from goldpan.core.errors import Reason, UnknownName
+from goldpan.fetch.options import FetchOptions
 from goldpan.fetch.retry import is_transient
 
 Flag = Literal["IsOccluded", "IsTruncated", "IsGroupOf", "IsDepiction", "IsInside"]
@@ -81,12 +82,31 @@ class WebDatasetConfig(AcquireConfig):
     shards: list[Path] = Field(description="The .tar files, or folders of them.", min_length=1)
 
 
-class OpenImagesConfig(AcquireConfig):
+class OpenImagesConfig(AcquireConfig, FetchOptions):
     """Open Images boxes: one row a crop."""
 
     boxes: Path = Field(description="Box annotations, such as oidv6-train-annotations-bbox.csv.")
-    images: Path = Field(description="Folder with <ImageID>.jpg files, also below train/, validation/, test/.")
+    images: Path | None = Field(
+        None,
+        description="Folder with <ImageID>.jpg files, also below train/, validation/, test/; with --fetch-from they "
+        "are brought there, by default to openimages/ in the workspace.",
+    )
     image_list: Path | None = Field(None, description="Take only the images listed here, one train/<ImageID> a line.")
     class_descriptions: Path | None = Field(None, description="CSV of LabelName,DisplayName; makes labels readable.")
     min_side: int = Field(16, description="Smallest width and height of a crop, in pixels.", ge=1)
     exclude: list[Flag] = Field(default=[], description="Leave out boxes with these flags.")
+    fetch_from: str | None = runtime_field(
+        None,
+        "Bring photos that are not there from here, such as "
+        "https://open-images-dataset.s3.amazonaws.com/{split}/{id}.jpg, any mirror of it, or s3://BUCKET/{id}.jpg.",
+    )
+    split: Literal["train", "validation", "test"] | None = Field(
+        None, description="What {split} is where no image list says; by default as the name of the box CSV has it."
+    )
+    per_host: int = runtime_field(32, "Transfers at once to one host.", ge=1, le=1000)
+
+    @property
+    def reasons_to_retry(self) -> frozenset[Reason]:
+        """Reasons of the failures that are tried again; photos that were not found can be, where they are brought."""
+        found = super().reasons_to_retry
+        return found if self.fetch_from is None else found | {Reason.IMAGE_NOT_FOUND}

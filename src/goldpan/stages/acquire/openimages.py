@@ -21,6 +21,7 @@ from goldpan.core.progress import Progress
 from goldpan.core.records import Report
 from goldpan.stages.acquire.config import OpenImagesConfig
 from goldpan.stages.acquire.intake import Candidate, Crop, Member, absolute, admit
+from goldpan.stages.acquire.photos import Photos
 from goldpan.stages.stage import Stage
 from goldpan.store.failures import Failure
 from goldpan.store.workspace import Workspace
@@ -30,8 +31,6 @@ FLAGS = ("IsOccluded", "IsTruncated", "IsGroupOf", "IsDepiction", "IsInside")
 _NEEDED = ("ImageID", "LabelName", *_SIDES)
 _TYPES = {"ImageID": pa.string(), "LabelName": pa.string(), "Source": pa.string(), "Confidence": pa.float64()}
 _TYPES |= {side: pa.float64() for side in _SIDES}
-_BELOW = ("", "train", "validation", "test")
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
 
 
 def run(ws: Workspace, config: OpenImagesConfig, executor: Executor, progress: Progress) -> Report:
@@ -39,22 +38,36 @@ def run(ws: Workspace, config: OpenImagesConfig, executor: Executor, progress: P
     for path, what in ((config.boxes, "the box CSV"), (config.image_list, "the image list")):
         if path is not None and not path.is_file():
             raise InputError(f"{path} is not a file; {what} is needed.")
-    if not config.images.is_dir():
-        raise InputError(f"{config.images} is not a folder; name the one that holds <ImageID>.jpg files.")
-    wanted = _read_list(config.image_list) if config.image_list else None
+    listed = _read_list(config.image_list) if config.image_list else None
     names = _read_descriptions(config.class_descriptions) if config.class_descriptions else {}
+    source = f"openimages:{absolute(config.boxes)}"
+    photos = Photos(ws, config, source, listed or {})
+    if config.fetch_from is not None:
+        photos.bring((image_id for image_id, boxes in _boxes(config, listed) if _any_usable(boxes, config)), progress)
     numbers: Counter[str] = Counter()
 
     def candidates() -> Iterator[Candidate]:
-        for image_id, boxes in groupby(_rows(config.boxes), key=lambda row: str(row["ImageID"])):
-            if wanted is None or image_id in wanted:
-                yield _candidate(image_id, list(boxes), numbers, names, config)
+        for image_id, boxes in _boxes(config, listed):
+            yield _candidate(image_id, boxes, numbers, names, config, photos)
 
-    report = admit(ws, config, f"openimages:{absolute(config.boxes)}", candidates(), executor, progress)
-    if wanted is not None:
-        report.details["images_listed"] = len(wanted)
-        report.details["images_without_boxes"] = len(wanted - numbers.keys())
+    report = admit(ws, config, source, candidates(), executor, progress)
+    if listed is not None:
+        report.details["images_listed"] = len(listed)
+        report.details["images_without_boxes"] = len(listed.keys() - numbers.keys())
+    if config.fetch_from is not None:
+        report.details |= {"images_fetched": photos.brought, "images_not_fetched": len(photos.missed)}
     return report
+
+
+def _boxes(config: OpenImagesConfig, listed: dict[str, str] | None) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield the boxes of each image that is asked for, in file order."""
+    for image_id, boxes in groupby(_rows(config.boxes), key=lambda row: str(row["ImageID"])):
+        if listed is None or image_id in listed:
+            yield image_id, list(boxes)
+
+
+def _any_usable(boxes: list[dict[str, Any]], config: OpenImagesConfig) -> bool:
+    return any(_problem("", row, config) is None for row in boxes)
 
 
 def _rows(boxes: Path) -> Iterator[dict[str, Any]]:
@@ -82,28 +95,21 @@ def _candidate(
     numbers: Counter[str],
     names: dict[str, str],
     config: OpenImagesConfig,
+    photos: Photos,
 ) -> Candidate:
-    path = _find(config.images, image_id)
+    path = photos.find(image_id)
     members = []
     for row in rows:
         key = f"{config.id_prefix}{image_id}_{numbers[image_id]}"
         numbers[image_id] += 1
-        members.append(_member(key, image_id, row, names, config, found=path is not None))
+        problem = _problem(key, row, config)
+        if problem is None and path is None:
+            problem = Failure(key, *photos.why_not(image_id))
+        members.append(Member(key, problem=problem) if problem else _member(key, image_id, row, names, config))
     return Candidate(absolute(path) if path else "", tuple(members))
 
 
-def _member(
-    key: str,
-    image_id: str,
-    row: dict[str, Any],
-    names: dict[str, str],
-    config: OpenImagesConfig,
-    *,
-    found: bool,
-) -> Member:
-    problem = _problem(key, image_id, row, config, found)
-    if problem is not None:
-        return Member(key, problem=problem)
+def _member(key: str, image_id: str, row: dict[str, Any], names: dict[str, str], config: OpenImagesConfig) -> Member:
     label = row["LabelName"]
     fields = {"parent_id": image_id, "label": names.get(label, label)}
     x_min, y_min, x_max, y_max = (float(row[side]) for side in _SIDES)
@@ -112,7 +118,7 @@ def _member(
     return Member(key, fields, extra, crop)
 
 
-def _problem(key: str, image_id: str, row: dict[str, Any], config: OpenImagesConfig, found: bool) -> Failure | None:
+def _problem(key: str, row: dict[str, Any], config: OpenImagesConfig) -> Failure | None:
     if row.get("Confidence") not in (None, 1.0):
         return Failure(key, Reason.FILTERED, f"confidence {row['Confidence']}, only 1 is taken")
     flagged = [flag for flag in config.exclude if row.get(flag) == 1]
@@ -120,21 +126,13 @@ def _problem(key: str, image_id: str, row: dict[str, Any], config: OpenImagesCon
         return Failure(key, Reason.FILTERED, f"{', '.join(flagged)} is set")
     if any(row[side] is None for side in _SIDES):
         return Failure(key, Reason.BAD_BOX, "a side of the box is missing")
-    if not found:
-        return Failure(key, Reason.IMAGE_NOT_FOUND, f"no {image_id}.jpg below {config.images}")
     return None
 
 
-def _find(images: Path, image_id: str) -> Path | None:
-    if PurePosixPath(image_id).name != image_id:
-        return None  # an id with a slash must not lead out of the folder
-    places = (images / below / f"{image_id}{suffix}" for below in _BELOW for suffix in _SUFFIXES)
-    return next((path for path in places if path.is_file()), None)
-
-
-def _read_list(path: Path) -> set[str]:
-    lines = (line.strip() for line in path.read_text().splitlines())
-    return {PurePosixPath(line).stem for line in lines if line}
+def _read_list(path: Path) -> dict[str, str]:
+    """Return the ids of a list, each with the folder that stands before it."""
+    lines = (PurePosixPath(line.strip()) for line in path.read_text().splitlines() if line.strip())
+    return {line.stem: line.parent.name for line in lines}
 
 
 def _read_descriptions(path: Path) -> dict[str, str]:
