@@ -64,3 +64,37 @@ class SemanticConfig(Config):
         if self.index is not None and self.indices is None:
             raise InputError(f"--index {self.index} chooses an entry of --indices; give that too.")
         return self
+
+
+class FilterConfig(Config):
+    """Which images of a workspace are kept, by what they show and by what they must not repeat."""
+
+    output: Path = Field(description="Text file of the ids that stay, a line each; reasons of the others beside it.")
+    encoder: str | None = Field(None, description="Vectors of images and texts (CLIP); needed where there are several.")
+    classes: Path | None = Field(
+        None, description="The classes: an image is compared with the mean of the templates of its label."
+    )
+    texts: list[str] = Field([], description="In place of --classes: an image is compared with the nearest of these.")
+    threshold: float = Field(0.2, description="Least similarity to the text.")
+    class_thresholds: Path | None = Field(None, description="JSON of class -> threshold, in place of --threshold.")
+    top_percent: float | None = Field(
+        None, description="Keep so many percent of each class, the nearest, in place of --threshold.", gt=0, le=100
+    )
+    per_class: int | None = Field(None, description="At most so many images a class, the nearest ones.", ge=1)
+    against: Path | None = Field(None, description="Workspace of a test set: images near one of it go.")
+    against_encoder: str | None = Field(None, description="Vectors to compare with the test set; both have them.")
+    against_threshold: float = Field(
+        0.604169, description="Similarity from which an image repeats one of the test set; that of ISC descriptors."
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.classes is not None) and self.texts:
+            raise InputError("Give --classes or --texts, not both.")
+        if self.class_thresholds is not None and self.top_percent is not None:
+            raise InputError("Give --class-thresholds or --top-percent, not both.")
+        if (self.against is None) != (self.against_encoder is None):
+            raise InputError("--against names a test set, --against-encoder the vectors to compare: give both or none.")
+        if self.classes is None and not self.texts and self.against is None:
+            raise InputError("Nothing to filter by: give --classes, --texts or --against.")
+        return self
