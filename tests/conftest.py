@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from goldpan.core.remote import file_system
 from tests.ceph import Ceph, is_installed
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,8 +57,6 @@ def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ceph]:
 @pytest.fixture
 def bucket(ceph: Ceph) -> str:
     """Return the address of a new, empty bucket."""
-    import s3fs
-
     name = f"b{secrets.token_hex(8)}"
-    s3fs.S3FileSystem(skip_instance_cache=True).mkdir(name)
+    file_system("s3").mkdir(name)
     return f"s3://{name}"

@@ -21,6 +21,7 @@ from typing import Any
 
 from goldpan.core.errors import GoldpanError, RemoteError, StageError
 from goldpan.core.place import RemotePath
+from goldpan.core.remote import TIMEOUT_S
 
 LEASE_S = 30.0
 _SURE_S = 24.0  # who could not renew for so long takes the right for lost, before anybody else may have it
@@ -89,7 +90,9 @@ class Lease:
     def give_back(self) -> None:
         """Let the next one have it at once; where that fails, it ends by itself."""
         self._ended.set()
-        self._keeper.join()
+        self._keeper.join(TIMEOUT_S)
+        if self._keeper.is_alive():
+            return
         with contextlib.suppress(RemoteError, StageError):
             self.check()
             self._own.write_bytes(self._words(free=True))

@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator
 
 from goldpan.core.errors import InputError
-from goldpan.core.remote import file_system, is_taken, speaking
+from goldpan.core.remote import deadline, file_system, is_taken, speaking
 
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]+:)/+")
 
@@ -79,14 +79,10 @@ class RemotePath(PosixPath):
     def __fspath__(self) -> str:
         raise InputError(f"{self} is in a bucket, and this works with files on disk: copy it here first.")
 
-    @property
-    def _files(self) -> Any:
-        return file_system(self.parts[0].removesuffix(":"))
-
     def read_bytes(self) -> bytes:
         """Return the whole object."""
         with speaking(self):
-            data: bytes = self._files.cat_file(str(self))
+            data: bytes = self._ask("cat_file", start=0)  # so that s3fs does not ask for the size first
             return data
 
     def read_text(self, encoding: str | None = None, errors: str | None = None) -> str:
@@ -96,14 +92,14 @@ class RemotePath(PosixPath):
     def write_bytes(self, data: Any) -> int:
         """Write the whole object; a reader sees the old one or the new one."""
         with speaking(self):
-            self._files.pipe_file(str(self), bytes(data))
+            self._ask("pipe_file", bytes(data))
         return len(data)
 
     def create(self, data: bytes) -> bool:
         """Write the object unless there is one, which the store decides; return whether it was written."""
         with speaking(self):
             try:
-                self._files.pipe_file(str(self), data, mode="create")
+                self._ask("pipe_file", data, mode="create")
             except OSError as error:
                 if is_taken(error):
                     return False
@@ -113,17 +109,18 @@ class RemotePath(PosixPath):
     def upload(self, file: Path) -> None:
         """Write the object from a file of this machine, in parts where it is large; it appears when all is there."""
         with speaking(self):
-            self._files.put_file(str(file), str(self))
+            files = file_system(self._scheme)
+            files.put_file(str(file), str(self), **deadline(files, file.stat().st_size))
 
     def download(self, target: Path) -> None:
         """Copy the object, or all below it, to this machine."""
         with speaking(self):
-            self._files.get(str(self), str(target), recursive=self.is_dir())
+            file_system(self._scheme).get(str(self), str(target), recursive=self.is_dir())
 
     def stream(self) -> io.BufferedIOBase:
         """Open the object for reading from its beginning to its end."""
         with speaking(self):
-            opened: io.BufferedIOBase = self._files.open(str(self), "rb")
+            opened: io.BufferedIOBase = file_system(self._scheme).open(str(self), "rb")
             return opened
 
     def exists(self, **_: Any) -> bool:
@@ -149,7 +146,7 @@ class RemotePath(PosixPath):
     def iterdir(self) -> Iterator[RemotePath]:  # type: ignore[override]
         """Yield what is directly below, in no order; nothing where nothing is."""
         with speaking(self):
-            found = self._listed(self._files.ls, detail=True)
+            found = self._listed("ls")
         yield from (self._child(about) for about in found)
 
     def rglob(self, pattern: str, **_: Any) -> Iterator[RemotePath]:  # type: ignore[override]
@@ -157,14 +154,14 @@ class RemotePath(PosixPath):
         if pattern != "*":
             raise NotImplementedError(pattern)
         with speaking(self):
-            found = self._listed(self._files.find, detail=True)
+            found = self._listed("find")
         yield from (self._child(found[name]) for name in sorted(found))
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Remove the object."""
         try:
             with speaking(self):
-                self._files.rm_file(str(self))
+                self._ask("rm_file")
         except FileNotFoundError:
             if not missing_ok:
                 raise
@@ -186,7 +183,7 @@ class RemotePath(PosixPath):
 
     def _told(self) -> dict[str, Any]:
         with speaking(self):
-            return self._about or self._files.info(str(self))
+            return self._about or dict(self._ask("info"))
 
     def _kind(self) -> str | None:
         try:
@@ -194,11 +191,20 @@ class RemotePath(PosixPath):
         except FileNotFoundError:
             return None
 
-    def _listed(self, ask: Any, **options: Any) -> Any:
+    def _listed(self, operation: str) -> Any:
         try:
-            return ask(str(self), **options)
+            return self._ask(operation, detail=True)
         except FileNotFoundError:
             return {}
+
+    def _ask(self, operation: str, *given: Any, **options: Any) -> Any:
+        """Have the store do something with this object, or nothing within a time."""
+        files = file_system(self._scheme)
+        return getattr(files, operation)(str(self), *given, **options, **deadline(files))
+
+    @property
+    def _scheme(self) -> str:
+        return self.parts[0].removesuffix(":")
 
     def _child(self, about: dict[str, Any]) -> RemotePath:
         child = RemotePath(self.parts[0], about["name"].lstrip("/"))

@@ -19,7 +19,9 @@ from goldpan.core.errors import InputError, MissingExtra, Reason, RemoteError
 TIMEOUT_S = float(os.environ.get("GOLDPAN_TIMEOUT", "20"))
 _CONNECT_S = min(5.0, TIMEOUT_S)
 _TRIES = 3
+_SLOWEST = 1 << 16  # bytes a second that an upload must reach
 _TABLES = ("s3", "gs", "az")
+_IMAGES = (*_TABLES, "http", "https")
 
 
 @lru_cache
@@ -28,7 +30,7 @@ def file_system(scheme: str) -> Any:
 
     Raises:
         MissingExtra: s3fs is not installed.
-        InputError: fsspec does not know the scheme, or needs a package for it.
+        RemoteError: fsspec does not know the scheme, or needs a package for it.
     """
     import fsspec
 
@@ -38,24 +40,20 @@ def file_system(scheme: str) -> Any:
     except ImportError as error:
         if scheme in ("s3", "http", "https"):
             raise MissingExtra("s3fs", "s3") from error
-        raise InputError(f"{scheme}:// cannot be opened: {error}.") from error
+        raise RemoteError(Reason.SCHEME_NOT_ALLOWED, f"{scheme}:// cannot be opened: {error}.") from error
     except ValueError as error:
-        raise InputError(f"{scheme}:// is not known; there are s3://, gs://, az:// and what fsspec opens.") from error
+        told = f"{scheme}:// is not known; there are s3://, gs://, az:// and what fsspec opens."
+        raise RemoteError(Reason.SCHEME_NOT_ALLOWED, told) from error
     if scheme == "s3":
-        opened.retries = _TRIES
+        opened.retries = 1  # it tries in loops within loops; botocore below it does so once, and waits in between
     return opened
 
 
 def _settings(scheme: str) -> dict[str, Any]:
     """Return what keeps a silent server from holding the program forever."""
-    if scheme == "s3":  # s3fs tries again by itself
-        return {
-            "config_kwargs": {
-                "connect_timeout": _CONNECT_S,
-                "read_timeout": TIMEOUT_S,
-                "retries": {"max_attempts": 0},
-            }
-        }
+    if scheme == "s3":
+        retries = {"total_max_attempts": _TRIES, "mode": "standard"}
+        return {"config_kwargs": {"connect_timeout": _CONNECT_S, "read_timeout": TIMEOUT_S, "retries": retries}}
     if scheme in ("http", "https"):
         import aiohttp
 
@@ -63,18 +61,30 @@ def _settings(scheme: str) -> dict[str, Any]:
     return {}
 
 
+def deadline(files: Any, size: int = 0) -> dict[str, float]:
+    """Return the keyword that ends an operation of a file system over the network, if need be to upload `size` bytes.
+
+    Its own client has timeouts too, but waits forever where a server does not even say that it may go on with a PUT.
+    """
+    return {"timeout": _TRIES * TIMEOUT_S + size / _SLOWEST} if files.async_impl else {}
+
+
 def read_url(url: str, start: int, size: int) -> bytes:
     """Return at most `size` bytes of an object, from byte `start`; never more, whatever the server sends.
+
+    Addresses come with tables that others made, so only a few schemes are followed.
 
     Raises:
         FileNotFoundError: there is no such object.
         RemoteError: it cannot be read.
     """
     scheme = url.partition(":")[0]
+    if scheme not in _IMAGES:
+        raise RemoteError(Reason.SCHEME_NOT_ALLOWED, f"Images are read at {', '.join(_IMAGES)}, not {scheme}.")
     files = file_system(scheme)
     with speaking(url):
         if scheme not in ("http", "https"):
-            data: bytes = files.cat_file(url, start=start, end=start + size)
+            data: bytes = files.cat_file(url, start=start, end=start + size, **deadline(files))
             return data
         parts = []
         with files.open(url, "rb", cache_type="none") as stream:
