@@ -1,4 +1,4 @@
-"""A small HTTP/2 server over TLS: answers every path with its name."""
+"""A small HTTP/2 server over TLS: the same body for every path, but `/reset` breaks its stream off."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import RequestReceived, WindowUpdated
+
+_RESET = b"reset"
 
 
 class Http2Server:
@@ -66,7 +68,8 @@ class Http2Server:
                 await writer.drain()
                 for event in talk.receive_data(await reader.read(65536)):
                     if isinstance(event, RequestReceived):
-                        waiting[event.stream_id] = self._body
+                        reset = (":path", "/reset") in event.headers
+                        waiting[event.stream_id] = _RESET if reset else self._body
                         self.most_at_once = max(self.most_at_once, len(waiting))
                         length = ("content-length", str(len(self._body)))
                         talk.send_headers(event.stream_id, [(":status", "200"), length, ("content-type", "text/plain")])
@@ -77,6 +80,10 @@ class Http2Server:
 
     def _send(self, talk: H2Connection, waiting: dict[int, bytes], writer: asyncio.StreamWriter) -> None:
         for stream, body in list(waiting.items()):
+            if body is _RESET:
+                talk.reset_stream(stream)
+                del waiting[stream]
+                continue
             size = min(talk.local_flow_control_window(stream), talk.max_outbound_frame_size, len(body))
             if size or not body:
                 talk.send_data(stream, body[:size], end_stream=size == len(body))

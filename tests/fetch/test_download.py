@@ -227,7 +227,16 @@ def test_odd_answers(tmp_path: Path) -> None:
             with pytest.raises(FetchError) as caught:
                 fetcher.download(server.url(name), tmp_path / "file.bin")
             assert caught.value.reason == reason
-    assert not (tmp_path / "file.bin").exists()
+    assert names(tmp_path) == set()
+
+
+def test_a_file_of_nothing(tmp_path: Path) -> None:
+    async def empty(ask: Ask) -> None:
+        await ask.reply(b"")
+
+    with serve(empty=empty) as server, Fetcher(options(server)) as fetcher:
+        assert fetcher.download(server.url("empty"), tmp_path / "file.bin", size=0).read_bytes() == b""
+    assert names(tmp_path) == {"file.bin"}
 
 
 def test_redirects_are_followed_with_the_range(tmp_path: Path) -> None:

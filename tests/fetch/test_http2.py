@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from goldpan.fetch.client import Fetched, Fetcher, FetchOptions, Request
+from goldpan.core.errors import Reason
+from goldpan.fetch.client import Fetched, Fetcher, FetchOptions, Missed, Request
 from tests.certificates import make_certificate
 
 pytest.importorskip("h2", reason="h2 is not installed; type: pip install 'goldpan[test]'")
@@ -23,8 +24,22 @@ def test_streams_share_a_connection(tmp_path: Path, body_bytes: int) -> None:
             url = f"https://127.0.0.1:{server.port}/"
             fetcher.fetch(url)
             results = list(fetcher.fetch_all(Request(n, f"{url}{n}") for n in range(60)))
-    print(results[0].seconds, server.connections, server.most_at_once)
     assert {len(result.body) for result in results if isinstance(result, Fetched)} == {body_bytes}
     assert len(results) == 60
     assert server.connections == 1
     assert 2 <= server.most_at_once <= 20
+
+
+def test_a_stream_that_breaks_off_takes_no_other_along(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path, "127.0.0.1")
+    with Http2Server(certificate) as server:
+        options = FetchOptions(
+            allow_private=True, ports=[server.port], ca_file=certificate, robots="ignore", per_host=20, retries=0
+        )
+        with Fetcher(options) as fetcher:
+            url = f"https://127.0.0.1:{server.port}/"
+            fetcher.fetch(url)
+            results = list(fetcher.fetch_all(Request(n, f"{url}{'reset' if n == 5 else n}") for n in range(20)))
+    missed = [result for result in results if isinstance(result, Missed)]
+    assert [(result.key, result.reason) for result in missed] == [(5, Reason.CUT_OFF)]
+    assert server.connections == 1

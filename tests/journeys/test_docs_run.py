@@ -12,7 +12,7 @@ import pytest
 from tests.journeys.conftest import GOLDPAN
 
 ROOT = Path(__file__).parents[2]
-PAGES = [path for path in sorted((ROOT / "docs").glob("*.md")) if "```console" in path.read_text()]
+PAGES = [path for path in sorted((ROOT / "docs").glob("*.md")) if re.search("```(console|python)", path.read_text())]
 PHOTOS = 100
 
 
@@ -23,6 +23,7 @@ def place(tmp_path: Path, shared: Path) -> Path:
     photos = sorted((shared / "data/imagenet1k").iterdir())[:PHOTOS]
     for photo in photos:
         shutil.copy(photo, tmp_path / "photos" / photo.name)
+    shutil.copy(photos[0], tmp_path / "photo.jpg")
     (tmp_path / "dual-encoder").symlink_to(shared / "models/dual-encoder")
     (tmp_path / "photos.csv").write_text(
         "id,path,kind\n" + "".join(f"c{i},photos/{photos[i].name},fish\n" for i in range(5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection
 
 from goldpan.core.errors import Reason
@@ -29,7 +30,7 @@ class Body:
         self._room, self._whole = max_bytes, whole
         self._words, self._agent = words, agent
         self._too_many = Reason.TOO_MANY_BYTES, f"More than the {max_bytes:,} bytes that are allowed."
-        self._pieces: list[bytes] = []
+        self._taken = io.BytesIO()  # hands over what it holds without a copy, unlike a list of pieces
         self._decoders: list[Decoder] = []
         self._kept = False
 
@@ -62,7 +63,7 @@ class Body:
             return False
         self._room -= len(data)
         if self._kept:
-            self._pieces.append(data)
+            self._taken.write(data)
             self.held += len(data)
             if self._room < 0 and self._whole:
                 self.problem = self._too_many
@@ -75,4 +76,4 @@ class Body:
 
     def data(self) -> bytes:
         """Return what came."""
-        return b"".join(self._pieces)
+        return self._taken.getvalue()

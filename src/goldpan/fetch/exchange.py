@@ -149,6 +149,10 @@ class Exchange:
             self.receiver.end()
         self.problem = self.receiver.problem if self._enough or not problem else problem
 
+    def release(self) -> None:
+        """Let go of what came: it would be kept until the next exchange on this handle."""
+        del self.receiver, self.owner
+
     def _configure(self) -> None:
         options = self._options
         version = pycurl.CURL_HTTP_VERSION_2TLS if options.http2 else pycurl.CURL_HTTP_VERSION_1_1

@@ -74,6 +74,8 @@ class Part:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.size == 0:
+            self.path.unlink(missing_ok=True)
         self._file.close()
 
     @property

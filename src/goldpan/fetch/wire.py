@@ -117,6 +117,7 @@ class Wire:
 
     def recycle(self, exchange: Exchange) -> None:
         """Take back an exchange that ended."""
+        exchange.release()
         self._idle.append(exchange)
 
     def close(self) -> None:
