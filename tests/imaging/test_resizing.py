@@ -175,6 +175,22 @@ def test_truncated_jpegs_are_taken_only_when_asked_for(progressive: bool) -> Non
         assert caught.value.reason is Reason.TRUNCATED
 
 
+@pytest.mark.parametrize(
+    ("size", "options"),
+    [
+        ((2, 3000), {"resize_mode": "keep_ratio"}),  # 256 x 384,000
+        ((70_000, 2), {"resize_mode": "no"}),
+        ((20_000, 2), {"resize_mode": "no", "encode_format": "webp"}),
+    ],
+)
+def test_lines_do_not_become_oceans(size: tuple[int, int], options: dict[str, str]) -> None:
+    data = encoded(photo(*size), "PNG")
+    with pytest.raises(ImageError) as caught:
+        resized(data, Resize(**options))
+    assert caught.value.reason is Reason.TOO_MANY_PIXELS
+    assert resized(data, Resize(resize_mode="border")).width == 256
+
+
 def test_exif_is_kept_on_request() -> None:
     exif = Image.Exif()
     exif[0x010F] = "Canon"

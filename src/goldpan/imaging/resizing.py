@@ -27,6 +27,7 @@ _BY_SHORT_SIDE = ("keep_ratio", "center_crop")
 _FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 _NAMES = {pillow: name for name, pillow in _FORMATS.items()}
 _QUALITY = {"jpg": 95, "png": 6, "webp": 95}
+_LONGEST = {"jpg": 65_500, "png": 2**31 - 1, "webp": 16_383}  # side that the format, or its library, can have
 _SPARE = 2  # of a JPEG that is decoded smaller, this many times what is wanted is left: no eye tells it from all
 # Pillow widens its filters where it shrinks, so all of these average; Hamming is the nearest to an average of areas.
 _FILTERS = {"nearest": "NEAREST", "linear": "BILINEAR", "cubic": "BICUBIC", "area": "HAMMING", "lanczos": "LANCZOS"}
@@ -150,10 +151,15 @@ def fit(image: Image, original: tuple[int, int], options: Resize, boxes: Sequenc
         original: width and height of the image that came.
         options: what is wanted.
         boxes: to blur, see `resized`.
+
+    Raises:
+        ImageError: it would be larger than `options` allow, or a box is none.
     """
     size, side = _size(original, options), options.image_size
     if size is None:
         return blurred(image, boxes)
+    if size.width * size.height > options.max_pixels:  # a line of a few pixels, made as wide as a picture
+        raise ImageError(Reason.TOO_MANY_PIXELS, f"It would become {size.width:,} x {size.height:,} pixels.")
     shrinks = _reference(original, options) > side
     image = _scaled(image, size, options.downscale_interpolation if shrinks else options.upscale_interpolation)
     image = blurred(image, boxes)
@@ -163,7 +169,14 @@ def fit(image: Image, original: tuple[int, int], options: Resize, boxes: Sequenc
 
 
 def encoded(image: Image, options: Resize) -> bytes:
-    """Return an image as the bytes of a file; without metadata."""
+    """Return an image as the bytes of a file; without metadata.
+
+    Raises:
+        ImageError: it is too long for the format.
+    """
+    if max(image.size) > _LONGEST[options.encode_format]:
+        size = f"{image.width:,} x {image.height:,}"
+        raise ImageError(Reason.TOO_MANY_PIXELS, f"It would have {size} pixels, too many in a row for its format.")
     quality = options.encode_quality
     if quality is None:
         quality = _QUALITY[options.encode_format]
