@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from goldpan.stages.acquire.folder import STAGE as acquire_folder
     from goldpan.stages.acquire.openimages import STAGE as acquire_openimages
     from goldpan.stages.acquire.table import STAGE as acquire_table
+    from goldpan.stages.acquire.urls import STAGE as acquire_urls
     from goldpan.stages.acquire.webdataset import STAGE as acquire_webdataset
     from goldpan.stages.bench.run import STAGE as bench_make
     from goldpan.stages.embed.run import STAGE as embed
@@ -56,6 +57,7 @@ _FRONT_DOOR = {
     "acquire_folder": "stages.acquire.folder:STAGE",
     "acquire_openimages": "stages.acquire.openimages:STAGE",
     "acquire_table": "stages.acquire.table:STAGE",
+    "acquire_urls": "stages.acquire.urls:STAGE",
     "acquire_webdataset": "stages.acquire.webdataset:STAGE",
     "bench_make": "stages.bench.run:STAGE",
     "bench_report": "web.bench:bench_report",
@@ -93,6 +95,7 @@ __all__ = [
     "acquire_folder",
     "acquire_openimages",
     "acquire_table",
+    "acquire_urls",
     "acquire_webdataset",
     "bench_make",
     "bench_report",

@@ -34,6 +34,7 @@ STAGES = Catalog(
     {
         "acquire folder": "goldpan.stages.acquire.folder:STAGE",
         "acquire table": "goldpan.stages.acquire.table:STAGE",
+        "acquire urls": "goldpan.stages.acquire.urls:STAGE",
         "acquire webdataset": "goldpan.stages.acquire.webdataset:STAGE",
         "acquire openimages": "goldpan.stages.acquire.openimages:STAGE",
         "embed": "goldpan.stages.embed.run:STAGE",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cyclopts import App
 
 from goldpan.cli.verb import config_command, stage_command
-from goldpan.stages.acquire import folder, openimages, table, webdataset
+from goldpan.stages.acquire import folder, openimages, table, urls, webdataset
 from goldpan.stages.acquire.bulk.config import FilesConfig, LaionConfig, SisapConfig
 from goldpan.stages.acquire.bulk.files import run_files
 from goldpan.stages.acquire.bulk.laion import run_laion
@@ -13,6 +13,7 @@ from goldpan.stages.acquire.bulk.sisap import run_sisap
 
 app = App(name="acquire", help="Bring images into a workspace; the same command again takes only what is new.")
 app.command(stage_command(folder.STAGE, "folder"), name="folder")
+app.command(stage_command(urls.STAGE, "lists"), name="urls")
 app.command(stage_command(table.STAGE, "table"), name=["table", "parquet", "csv"])
 app.command(stage_command(webdataset.STAGE, "shards"), name="webdataset")
 app.command(stage_command(openimages.STAGE), name="openimages")

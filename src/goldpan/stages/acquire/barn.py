@@ -62,9 +62,9 @@ class Barn:
         with uninterrupted():
             rows, failures, blobs = self._rows, self._failures, self._blobs
             self._empty()
-            while self._door.collisions:  # a thread may be at the door
-                source, collision = self._door.collisions.popleft()
-                failures[source].append(collision)
+            while self._door.turned_away:  # another thread may be at the door
+                source, failure = self._door.turned_away.popleft()
+                failures[source].append(failure)
             new = len(rows) + sum(map(len, failures.values()))
             if self.settled + new > self._door.admitted:
                 raise StageError(f"{self.settled + new:,} rows came of {self._door.admitted:,}; this is our mistake.")

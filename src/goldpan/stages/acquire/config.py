@@ -11,10 +11,9 @@ from goldpan.core.config import Config, runtime_field
 from goldpan.core.errors import Reason, UnknownName
 from goldpan.fetch.options import FetchOptions
 from goldpan.fetch.retry import is_transient
+from goldpan.imaging.resizing import Resize
 
 Flag = Literal["IsOccluded", "IsTruncated", "IsGroupOf", "IsDepiction", "IsInside"]
-
-
 ALL, TRANSIENT = "all", "transient"
 
 
@@ -80,6 +79,34 @@ class WebDatasetConfig(AcquireConfig):
     """Tar shards in the WebDataset layout."""
 
     shards: list[Path] = Field(description="The .tar files, or folders of them.", min_length=1)
+
+
+class UrlsConfig(FetchOptions, Resize, SourceConfig):
+    """Lists of URLs, fetched from the web or from a mirror of it."""
+
+    lists: list[Path] = Field(
+        description="Files that list URLs (.parquet, .csv, .tsv, .json, .jsonl, .txt; texts also .gz), folders of "
+        "them, or Lance tables, also by their name in the workspace.",
+        min_length=1,
+    )
+    url_column: str | None = Field(None, description="Column with the URL; usual names are found.")
+    caption_column: str | None = Field(None, description="Column for `caption`; usual names are found.")
+    id_column: str | None = Field(None, description="Column with a unique id; made from the URL where there is none.")
+    label_column: str | None = Field(None, description="Column for `label`; usual names are found.")
+    sha256_column: str | None = Field(None, description="Column with the SHA-256 that the bytes must have.")
+    md5_column: str | None = Field(None, description="Column with the MD5 that the bytes must have.")
+    box_column: str | None = Field(None, description="Column with boxes to blur; face_bboxes is found.")
+    mirror: str | None = runtime_field(
+        None,
+        "Fetch each URL from here instead, such as http://127.0.0.1:8000/{sha256}.jpg; also {url}, {host}, {path}, "
+        "{query}, {url_sha256}, {md5}, {id}. The record keeps the URL.",
+    )
+    workers: int | None = runtime_field(None, "Processes that decode; the number of processors by default.", ge=1)
+
+    @property
+    def keeps_bytes(self) -> bool:
+        """True where nothing was said that asks for other bytes than those that came."""
+        return not self.model_fields_set & {"image_size", "resize_mode", "encode_format", "encode_quality"}
 
 
 class OpenImagesConfig(AcquireConfig, FetchOptions):

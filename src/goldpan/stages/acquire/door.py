@@ -34,7 +34,7 @@ class Door:
         known: of them, rows that are in the workspace.
         failed_before: of them, by reason, those that failed before and are not tried again.
         admitted: of them, all others; each must end as a row or as a failure.
-        collisions: of the admitted, those whose id is taken, with their source; they wait to be written as failures.
+        turned_away: of the admitted, those that fail here, with their source; they wait to be written as failures.
     """
 
     def __init__(self, ws: Workspace, sources: Sequence[str], retry: frozenset[Reason]) -> None:
@@ -49,7 +49,7 @@ class Door:
         self.known = 0
         self.admitted = 0
         self.failed_before: Counter[str] = Counter()
-        self.collisions: deque[tuple[str, Failure]] = deque()
+        self.turned_away: deque[tuple[str, Failure]] = deque()
 
     def meet(self, source: str, key: str) -> Fate:
         """Count one row of a source by its id; tell what is to be done with it."""
@@ -72,6 +72,10 @@ class Door:
         """Tell whether an id was met before, or belongs to a row of another source."""
         return key in self._met or self._owner.get(key, source) != source
 
+    def turn_away(self, source: str, failure: Failure) -> None:
+        """Keep the failure of a row that was met until it is written."""
+        self.turned_away.append((source, failure))
+
     def tried_again(self, source: str, keys: Sequence[str]) -> list[str]:
         """Return those of some ids of a source that failed before."""
         failed = self._failed[source]
@@ -89,5 +93,5 @@ class Door:
         if self._has_failed(source, key):
             return Fate.FAILED_BEFORE
         self.admitted += 1
-        self.collisions.append((source, Failure(key, Reason.DUPLICATE_ID, detail)))
+        self.turn_away(source, Failure(key, Reason.DUPLICATE_ID, detail))
         return Fate.ID_IS_TAKEN

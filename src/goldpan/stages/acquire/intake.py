@@ -149,7 +149,7 @@ def _inspect(ws: Workspace, config: AcquireConfig, source: str, candidate: Candi
 
 def _row(base: dict[str, Any], member: Member) -> dict[str, Any] | Failure:
     row = {**base, "id": member.id, **member.fields}
-    row["extra"] = readable(json.dumps(member.extra, sort_keys=True, default=str)) if member.extra else None
+    row["extra"] = extra_text(member.extra)
     if member.crop is None:
         return row
     width, height = base["width"], base["height"]
@@ -194,6 +194,11 @@ def split_fields(columns: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any
 
 _SETTABLE = {"label", "caption", "split", "license", "author", "taken_at"}
 assert set(IMAGES.names) >= _SETTABLE  # noqa: S101
+
+
+def extra_text(extra: dict[str, Any]) -> str | None:
+    """Return the rest of a row as the column `extra` has it: JSON, None for nothing."""
+    return readable(json.dumps(extra, sort_keys=True, default=str)) if extra else None
 
 
 def absolute(path: Path) -> str:

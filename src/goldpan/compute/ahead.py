@@ -1,0 +1,70 @@
+"""An iterator that works ahead in a thread of its own, in bounded memory."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Generic, Self, TypeVar
+
+Item = TypeVar("Item")
+_END = object()
+
+
+class Ahead(Generic[Item]):
+    """Iterates in a thread, so that the consumer and the source of the items never wait for each other's work.
+
+    Args:
+        items: iterated, and closed, in the thread; what it raises is raised where the items are consumed.
+        weigh: the size of an item.
+        limit: the items that wait weigh so much at most, or there is one.
+
+    Example:
+        ``with Ahead(fetcher.fetch_all(requests), lambda item: len(item.body), 64 << 20) as arrivals: ...``
+    """
+
+    def __init__(self, items: Iterator[Item], weigh: Callable[[Item], int], limit: int) -> None:
+        self._items = items
+        self._weigh = weigh
+        self._limit = limit
+        self._waiting: queue.SimpleQueue[Item | BaseException | object] = queue.SimpleQueue()
+        self._weight = 0
+        self._room = threading.Condition()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="ahead", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop after the item that is being made, and wait for that."""
+        with self._room:
+            self._stopped = True
+            self._room.notify()
+        self._thread.join()
+
+    def __iter__(self) -> Iterator[Item]:
+        while (item := self._waiting.get()) is not _END:
+            if isinstance(item, BaseException):
+                raise item
+            with self._room:
+                self._weight -= self._weigh(item)  # type: ignore[arg-type]
+                self._room.notify()
+            yield item  # type: ignore[misc]
+
+    def _run(self) -> None:
+        try:
+            for item in self._items:
+                weight = self._weigh(item)
+                with self._room:
+                    self._room.wait_for(lambda: self._stopped or not self._weight or self._weight <= self._limit)
+                    self._weight += weight
+                if self._stopped:
+                    break
+                self._waiting.put(item)
+        except BaseException as error:  # noqa: BLE001  raised again by the consumer
+            self._waiting.put(error)
+        finally:
+            getattr(self._items, "close", lambda: None)()
+            self._waiting.put(_END)

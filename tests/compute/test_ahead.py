@@ -1,0 +1,75 @@
+"""An iterator in a thread of its own: in order, bounded, stopped and raised as one in ours."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from goldpan.compute.ahead import Ahead
+
+
+def test_items_come_in_order_from_another_thread() -> None:
+    threads = set()
+
+    def items() -> Iterator[int]:
+        for number in range(1000):
+            threads.add(threading.current_thread())
+            yield number
+
+    with Ahead(items(), lambda item: item, 100) as ahead:
+        assert list(ahead) == list(range(1000))
+    assert threads
+    assert threading.current_thread() not in threads
+
+
+def test_no_more_waits_than_the_limit() -> None:
+    made = []
+
+    def items() -> Iterator[bytes]:
+        for number in range(50):
+            made.append(number)
+            yield bytes(10)
+
+    with Ahead(items(), len, 30) as ahead:
+        for taken, _ in enumerate(ahead, start=1):
+            time.sleep(0.002)
+            assert len(made) <= taken + 5  # three wait, one waits for room, one is being made
+
+
+def test_an_item_larger_than_the_limit_passes() -> None:
+    with Ahead(iter([bytes(100), bytes(100)]), len, 10) as ahead:
+        assert len(list(ahead)) == 2
+
+
+def test_what_the_items_raise_is_raised_here() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise KeyError("the list")
+
+    taken = []
+    with pytest.raises(KeyError, match="the list"), Ahead(items(), int, 10) as ahead:
+        taken.extend(ahead)
+    with pytest.raises(ValueError, match="the work"), Ahead(iter(range(10**9)), int, 10) as ahead:
+        for number in ahead:
+            taken.append(number)
+            if number == 5:
+                raise ValueError("the work")
+    assert taken == [1, 0, 1, 2, 3, 4, 5]
+
+
+def test_items_are_closed_in_their_thread() -> None:
+    closed = []
+
+    def items() -> Iterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.append(threading.current_thread())
+
+    with Ahead(items(), int, 10) as ahead:
+        assert next(iter(ahead)) == 1
+    (thread,) = closed
+    assert thread is not threading.current_thread()
+    assert not thread.is_alive()
