@@ -5,10 +5,11 @@ from __future__ import annotations
 from cyclopts import App
 
 from goldpan.cli.verb import config_command, stage_command
-from goldpan.stages.retrieve import filter, semantic, substring
-from goldpan.stages.retrieve.config import SemanticConfig, SubstringConfig
+from goldpan.stages.retrieve import embed_captions, filter, semantic, substring
+from goldpan.stages.retrieve.config import EmbedCaptionsConfig, SemanticConfig, SubstringConfig
 
 app = App(name="retrieve", help="Find image-text pairs of classes in large pools; the same command again goes on.")
 app.command(config_command(SubstringConfig, substring.run, short={"output": "-o"}), name="substring")
 app.command(config_command(SemanticConfig, semantic.run, short={"output": "-o"}), name="semantic")
 app.command(stage_command(filter.STAGE, short={"output": "-o"}), name="filter")
+app.command(config_command(EmbedCaptionsConfig, embed_captions.run, short={"folder": "-o"}), name="embed")

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from goldpan.core.config import Config, runtime_field
 from goldpan.core.errors import InputError
+from goldpan.encoders.options import EncoderOptions
 from goldpan.search.captions.modes import Mode
 
 
@@ -97,4 +98,23 @@ class FilterConfig(Config):
             raise InputError("--against names a test set, --against-encoder the vectors to compare: give both or none.")
         if self.classes is None and not self.texts and self.against is None:
             raise InputError("Nothing to filter by: give --classes, --texts or --against.")
+        return self
+
+
+class EmbedCaptionsConfig(EncoderOptions):
+    """Captions to vectors, a part a file, in the folder layout of clip-retrieval."""
+
+    metadata: list[Path] = Field(description="Files of captions, or folders of them.", min_length=1)
+    encoder: str = Field(description="Encoder with a text tower, such as clip:ViT-L-14/openai or onnx:DIR.")
+    folder: Path = Field(description="Where text_emb/text_emb_0000.npy and metadata/metadata_0000.parquet ... go.")
+    column: str | None = Field(None, description="Column of captions; usual names are found.")
+    dtype: Literal["float16", "float32"] = Field("float16", description="How vectors are stored.")
+    job_index: int = runtime_field(0, "Do files I, I + N, I + 2 N ..., I counted from 0.", ge=0)
+    total_jobs: int = runtime_field(1, "The N of --job-index, for job arrays.", ge=1)
+    batch_size: int | None = runtime_field(None, "Captions a batch; the encoder's own default where not given.", ge=1)
+
+    @model_validator(mode="after")
+    def _is_one_of_them(self) -> Self:
+        if self.job_index >= self.total_jobs:
+            raise InputError(f"--job-index {self.job_index}: jobs count from 0 to {self.total_jobs - 1}.")
         return self

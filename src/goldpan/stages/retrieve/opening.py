@@ -13,7 +13,7 @@ from goldpan.core.records import Ids, Metric, Neighbors
 from goldpan.formats.clip_indices import ListedIndex, Modality, index_files, metadata_place
 from goldpan.formats.index_folder import METADATA, ROW, checked_record, read_record
 from goldpan.formats.row_store import open_rows
-from goldpan.formats.vectors import open_vectors
+from goldpan.formats.vectors import open_vectors, parse_address
 from goldpan.search.engines.foreign import ForeignIndex
 from goldpan.search.engines.loading import load_index
 from goldpan.search.engines.protocol import Index
@@ -91,7 +91,14 @@ def open_index_folder(path: Path, encoder: str | None = None, name: str = "") ->
     made_by = _encoder_of(record.get("source", ""))
     side = _Ours(load_index(path), numbers, record)
     columns = [column for column in metadata.columns if column != ROW]
-    return Pool(name or path.name, {"image": side}, metadata, columns, encoder or made_by)
+    return Pool(name or path.name, {_modality(record.get("source", "")): side}, metadata, columns, encoder or made_by)
+
+
+def _modality(source: str) -> Modality:
+    """Tell vectors of texts by the folder they lie in; whatever else there is shows images."""
+    where = parse_address(source)
+    only_texts = (where.path / "text_emb").is_dir() and not (where.path / "img_emb").is_dir()
+    return "text" if where.key == "text_emb" or (where.key is None and only_texts) else "image"
 
 
 def _encoder_of(source: str) -> str | None:

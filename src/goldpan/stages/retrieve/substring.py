@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 
 from goldpan.compute.executor import LocalExecutor
-from goldpan.core.errors import InputError
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Report
 from goldpan.formats.atomic import replace_file
@@ -22,12 +21,12 @@ from goldpan.formats.class_lists import ClassList, read_classes
 from goldpan.formats.metadata import metadata_files, open_metadata
 from goldpan.search.captions.matches import Matcher
 from goldpan.search.captions.modes import class_matcher
+from goldpan.stages.retrieve.columns import caption_column
 from goldpan.stages.retrieve.config import SubstringConfig
 from goldpan.stages.retrieve.found import FoundRows
 from goldpan.stages.retrieve.predicates import Condition, fitting, parse_conditions
 from goldpan.stages.stage import make_config
 
-USUAL_CAPTIONS = ("TEXT", "caption", "text", "alt_text", "title", "description")
 _QUERY = "QUERY"
 _PARTS = ".parts"
 
@@ -144,7 +143,7 @@ class _Search:
 
     def _batches(self, path: Path) -> Iterator[tuple[pa.RecordBatch, int, Path]]:
         for batch in open_metadata(path).batches:
-            yield batch, _caption_column(batch.schema, self._config.column, path), path
+            yield batch, caption_column(batch.schema, self._config.column, path), path
 
     def _look(self, task: tuple[pa.RecordBatch, int, Path]) -> tuple[int, pa.RecordBatch]:
         batch, column, _ = task
@@ -160,17 +159,6 @@ class _Search:
     def _rules(self, schema: pa.Schema) -> list[Condition]:
         safe = [] if self._config.keep_nsfw or "NSFW" not in schema.names else [Condition("NSFW", "!=", "NSFW")]
         return safe + self._conditions
-
-
-def _caption_column(schema: pa.Schema, asked: str | None, path: Path) -> int:
-    names = schema.names
-    lowered = [name.lower() for name in names]
-    if asked is not None and asked not in names:
-        raise InputError(f"{path} has no column {asked!r}; it has: {', '.join(names)}.")
-    wanted = asked if asked is not None else next((each for each in USUAL_CAPTIONS if each.lower() in lowered), None)
-    if wanted is None:
-        raise InputError(f"{path} has no column of captions by its name; give one of {', '.join(names)} as --column.")
-    return names.index(wanted) if wanted in names else lowered.index(wanted.lower())
 
 
 def _write(config: SubstringConfig, batches: Iterator[pa.RecordBatch]) -> list[Path]:
