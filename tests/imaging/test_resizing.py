@@ -236,3 +236,21 @@ def test_several_sizes_of_one_image() -> None:
     made = versions(data, wanted)
     assert [(one.width, one.height) for one in made] == [(256, 256), (500, 375), (320, 240)]
     assert made == [resized(data, options) for options in wanted]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of broken metadata
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "GIF", "WEBP", "TIFF"])
+def test_flipped_bytes_give_an_image_or_an_image_error(name: str) -> None:
+    rng = np.random.default_rng(11)
+    frames = [photo(40, 30), photo(40, 30).rotate(180)]
+    more = {} if name == "JPEG" else {"save_all": True, "append_images": frames[1:]}
+    whole = np.frombuffer(encoded(frames[0], name, **more), np.uint8)
+    options = Resize(image_size=16, accept_truncated=True, extract_exif=True, skip_reencode=True)
+    for _ in range(100):
+        hurt = whole.copy()
+        hurt[rng.integers(0, min(len(hurt), 600), 3)] = rng.integers(0, 256, 3)
+        try:
+            made = resized(hurt.tobytes(), options)
+        except ImageError:
+            continue
+        assert (made.width, made.height) == (16, 16)
