@@ -81,8 +81,24 @@ class WebDatasetConfig(AcquireConfig):
     shards: list[Path] = Field(description="The .tar files, or folders of them.", min_length=1)
 
 
-class UrlsConfig(FetchOptions, Resize, SourceConfig):
-    """Lists of URLs, fetched from the web or from a mirror of it."""
+class WebConfig(FetchOptions, Resize, SourceConfig):
+    """What sources share that are fetched from the web, or from a mirror of it."""
+
+    mirror: str | None = runtime_field(
+        None,
+        "Fetch each URL from here instead, such as http://127.0.0.1:8000/{sha256}.jpg; also {url}, {host}, {path}, "
+        "{query}, {url_sha256}, {md5}, {id}. The record keeps the URL.",
+    )
+    workers: int | None = runtime_field(None, "Processes that decode; the number of processors by default.", ge=1)
+
+    @property
+    def keeps_bytes(self) -> bool:
+        """True where nothing was said that asks for other bytes than those that came."""
+        return not self.model_fields_set & {"image_size", "resize_mode", "encode_format", "encode_quality"}
+
+
+class UrlsConfig(WebConfig):
+    """Lists of URLs."""
 
     lists: list[Path] = Field(
         description="Files that list URLs (.parquet, .csv, .tsv, .json, .jsonl, .txt; texts also .gz), folders of "
@@ -96,17 +112,6 @@ class UrlsConfig(FetchOptions, Resize, SourceConfig):
     sha256_column: str | None = Field(None, description="Column with the SHA-256 that the bytes must have.")
     md5_column: str | None = Field(None, description="Column with the MD5 that the bytes must have.")
     box_column: str | None = Field(None, description="Column with boxes to blur; face_bboxes is found.")
-    mirror: str | None = runtime_field(
-        None,
-        "Fetch each URL from here instead, such as http://127.0.0.1:8000/{sha256}.jpg; also {url}, {host}, {path}, "
-        "{query}, {url_sha256}, {md5}, {id}. The record keeps the URL.",
-    )
-    workers: int | None = runtime_field(None, "Processes that decode; the number of processors by default.", ge=1)
-
-    @property
-    def keeps_bytes(self) -> bool:
-        """True where nothing was said that asks for other bytes than those that came."""
-        return not self.model_fields_set & {"image_size", "resize_mode", "encode_format", "encode_quality"}
 
 
 class OpenImagesConfig(AcquireConfig, FetchOptions):

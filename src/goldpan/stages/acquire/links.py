@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from goldpan.core.errors import InputError
+from goldpan.core.errors import InputError, Reason
 from goldpan.stages.acquire.config import UrlsConfig
 from goldpan.stages.acquire.intake import readable, split_fields
 from goldpan.stages.acquire.listing import Listed, Row, find_column, listed_files, open_listed
@@ -45,7 +45,8 @@ class Link:
         sha256: that the bytes are to have, in lower case; empty where none is given.
         md5: the same.
         boxes: to blur, each (left, top, right, bottom) as fractions of the image's sides.
-        problem: why the row is bad.
+        problem: why the row is bad, or left out.
+        reason: of the failure that it is then.
     """
 
     source: str
@@ -57,6 +58,7 @@ class Link:
     md5: str = ""
     boxes: Boxes = ()
     problem: str = ""
+    reason: Reason = Reason.BAD_ROW
 
 
 class _Columns(NamedTuple):

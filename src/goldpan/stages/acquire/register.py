@@ -72,7 +72,7 @@ class Register:
         key = self._prefix + link.id
         if link.problem:
             if self._door.meet(link.source, key) is Fate.FRESH:
-                self._door.turn_away(link.source, Failure(key, Reason.BAD_ROW, link.problem))
+                self._door.turn_away(link.source, Failure(key, link.reason, link.problem))
             return None
         digest = hashlib.sha256(link.url.encode()).digest()[:_DIGEST_BYTES]
         first = self._first.get(digest)

@@ -11,7 +11,7 @@ from goldpan.imaging.blurring import Box
 from goldpan.imaging.containers import HEAD_BYTES, sniff
 from goldpan.imaging.opening import read_header
 from goldpan.imaging.resizing import resized
-from goldpan.stages.acquire.config import UrlsConfig
+from goldpan.stages.acquire.config import WebConfig
 
 
 class Parcel(NamedTuple):
@@ -46,7 +46,7 @@ class Unpacked(NamedTuple):
     data: bytes | None
 
 
-def unpack(parcel: Parcel, config: UrlsConfig) -> Unpacked:
+def unpack(parcel: Parcel, config: WebConfig) -> Unpacked:
     """Check bytes, decode every pixel, and make of them what is to be kept.
 
     Raises:
@@ -75,7 +75,7 @@ def unpack(parcel: Parcel, config: UrlsConfig) -> Unpacked:
     return Unpacked(columns | {"sha256": _sha256(made.data)}, extra, made.data)
 
 
-def _ends_early(data: bytes, config: UrlsConfig) -> bool:
+def _ends_early(data: bytes, config: WebConfig) -> bool:
     """Decode every pixel; tell whether the last are missing, where that is accepted."""
     with read_header(data, max_pixels=config.max_pixels) as header:
         if config.accept_truncated:

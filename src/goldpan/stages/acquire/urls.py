@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,10 @@ from goldpan.fetch.client import Fetched, Fetcher, Missed, Request
 from goldpan.fetch.errors import FetchError
 from goldpan.fetch.retry import is_transient
 from goldpan.stages.acquire.barn import Barn, Harvest
-from goldpan.stages.acquire.config import TRANSIENT, UrlsConfig
+from goldpan.stages.acquire.config import TRANSIENT, UrlsConfig, WebConfig
 from goldpan.stages.acquire.door import Door
 from goldpan.stages.acquire.intake import absolute
-from goldpan.stages.acquire.links import check_columns, read_links
+from goldpan.stages.acquire.links import Link, check_columns, read_links
 from goldpan.stages.acquire.mirror import Mirror
 from goldpan.stages.acquire.provenance import joined, of_fetch
 from goldpan.stages.acquire.register import Register, Ticket
@@ -46,10 +46,32 @@ def run(ws: Workspace, config: UrlsConfig, executor: Executor, progress: Progres
     lists = {f"urls:{absolute(path)}": path for path in (_find(ws, path) for path in config.lists)}
     for path in lists.values():
         check_columns(path, config)
+    links = (link for source, path in lists.items() for link in read_links(path, source, config))
+    report = bring_in(ws, config, list(lists), links, executor.workers, progress)
+    if report.rows_in == 0:
+        raise InputError(f"No URLs in {', '.join(map(str, config.lists))}; name lists that hold some.")
+    if any(is_transient(Reason(reason)) for reason in report.failures):
+        report.next_steps.insert(0, _retry_command(ws, config))
+    return report
+
+
+def bring_in(
+    ws: Workspace, config: WebConfig, sources: Sequence[str], links: Iterable[Link], workers: int, progress: Progress
+) -> Report:
+    """Fetch what links name; each becomes an image or a failure.
+
+    Args:
+        ws: the workspace.
+        config: how to fetch, and what becomes of images.
+        sources: the names of all sources that links may have.
+        links: what to fetch; drawn in a thread.
+        workers: processes that decode.
+        progress: told of each link that is settled.
+    """
     with ExitStack() as held:
-        for source in lists:
+        for source in sources:
             held.enter_context(ws.writing(source))
-        door = Door(ws, list(lists), config.reasons_to_retry)
+        door = Door(ws, sources, config.reasons_to_retry)
         barn = Barn(ws, door)
         register = held.enter_context(closing(Register(door, config.id_prefix, ws.path)))
 
@@ -59,20 +81,15 @@ def run(ws: Workspace, config: UrlsConfig, executor: Executor, progress: Progres
 
         progress.start("acquire urls")
         try:
-            _Pipeline(config, lists, register, settle).run(executor.workers)
+            _Pipeline(config, links, register, settle).run(workers)
             barn.flush()
             for harvest in settled_repeats(ws, register.repeats()):
                 settle(harvest)
         finally:  # what is known when a run breaks off is kept
             barn.flush()
             progress.finish()
-    if door.seen == 0:
-        raise InputError(f"No URLs in {', '.join(map(str, config.lists))}; name lists that hold some.")
     ws.images.compact()
-    report = barn.report()
-    if any(is_transient(Reason(reason)) for reason in report.failures):
-        report.next_steps.insert(0, _retry_command(ws, config))
-    return report
+    return barn.report()
 
 
 def _find(ws: Workspace, path: Path) -> Path:
@@ -85,17 +102,17 @@ class _Pipeline:
     """Rows that are new are fetched, unpacked, and handed to `settle` one by one as they come."""
 
     def __init__(
-        self, config: UrlsConfig, lists: dict[str, Path], register: Register, settle: Callable[[Harvest], None]
+        self, config: WebConfig, links: Iterable[Link], register: Register, settle: Callable[[Harvest], None]
     ) -> None:
         self._config = config
-        self._lists = lists
+        self._links = links
         self._register = register
         self._settle = settle
         self._mirror = Mirror(config.mirror) if config.mirror else None
         self._open: dict[int, Fetched] = {}
 
     def run(self, workers: int) -> None:
-        """Do it all; what the lists raise is raised here."""
+        """Do it all; what the links raise is raised here."""
         work = partial(unpack, config=self._config)
         pool = Sturdy[Parcel, Unpacked](work, workers, memory_bytes=_DECODE_BYTES, seconds=_DECODE_SECONDS)
         with (
@@ -105,7 +122,7 @@ class _Pipeline:
             for parcel, result in pool.map_unordered(self._parcels(arrived)):
                 self._settle(_harvest(self._open.pop(parcel.number), parcel.data, result))
 
-    def _options(self) -> UrlsConfig:
+    def _options(self) -> WebConfig:
         """Return how to fetch: a mirror is the user's own, so it may be private and is not asked for its rules."""
         if self._mirror is None:
             return self._config
@@ -115,11 +132,10 @@ class _Pipeline:
 
     def _requests(self) -> Iterator[Request]:
         """Yield what is to be fetched; runs in the thread of the fetcher."""
-        for source, path in self._lists.items():
-            for link in read_links(path, source, self._config):
-                ticket = self._register.enter(link)
-                if ticket is not None:
-                    yield from self._request(ticket)
+        for link in self._links:
+            ticket = self._register.enter(link)
+            if ticket is not None:
+                yield from self._request(ticket)
 
     def _request(self, ticket: Ticket) -> Iterator[Request]:
         try:
