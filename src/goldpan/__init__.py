@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from goldpan.imaging.opening import open_image
     from goldpan.search.engines.loading import load_index, open_index
     from goldpan.search.exact import exact_search
+    from goldpan.stages.acquire.bulk.files import acquire_files
+    from goldpan.stages.acquire.bulk.laion import acquire_laion
+    from goldpan.stages.acquire.bulk.sisap import acquire_sisap
     from goldpan.stages.acquire.folder import STAGE as acquire_folder
     from goldpan.stages.acquire.openimages import STAGE as acquire_openimages
     from goldpan.stages.acquire.table import STAGE as acquire_table
@@ -54,8 +57,11 @@ _FRONT_DOOR = {
     "Neighbors": "core.records:Neighbors",
     "Report": "core.records:Report",
     "Workspace": "store.workspace:Workspace",
+    "acquire_files": "stages.acquire.bulk.files:acquire_files",
     "acquire_folder": "stages.acquire.folder:STAGE",
+    "acquire_laion": "stages.acquire.bulk.laion:acquire_laion",
     "acquire_openimages": "stages.acquire.openimages:STAGE",
+    "acquire_sisap": "stages.acquire.bulk.sisap:acquire_sisap",
     "acquire_table": "stages.acquire.table:STAGE",
     "acquire_urls": "stages.acquire.urls:STAGE",
     "acquire_webdataset": "stages.acquire.webdataset:STAGE",
@@ -92,8 +98,11 @@ __all__ = [
     "Neighbors",
     "Report",
     "Workspace",
+    "acquire_files",
     "acquire_folder",
+    "acquire_laion",
     "acquire_openimages",
+    "acquire_sisap",
     "acquire_table",
     "acquire_urls",
     "acquire_webdataset",
