@@ -15,7 +15,7 @@ from goldpan.fetch.options import FetchOptions
 from goldpan.fetch.sockets import make_room
 from goldpan.fetch.verdict import Problem, problem_of
 
-MOST_BYTES = 512 << 20
+MOST_BYTES = 256 << 20
 """Bytes of unfinished bodies held at once; beyond, all transfers but the eldest are paused."""
 _SWEEP_SECONDS = 0.25
 _EVENTS_AT_ONCE = 1024
