@@ -14,7 +14,7 @@ from goldpan.core.errors import GoldpanError, UnknownName
 VERBS = {
     "demo": "Make a workspace, a search page and a benchmark from images that are already here.",
     "init": "Make an empty workspace.",
-    "acquire": "Bring images in: urls, folder, table, webdataset, openimages.",
+    "acquire": "Bring images in: urls, folder, table, webdataset, openimages; or large files: files, laion, sisap.",
     "embed": "Turn images or captions into vectors.",
     "search": "Find images by text, image, id or vector.",
     "project": "Make vectors smaller: PCA, sketches of bits, casts; and tell what recall is left.",
