@@ -54,11 +54,13 @@ class Photos(asyncio.Protocol):
         self._answers = answers
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to listen."""
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
         self._loop = asyncio.get_running_loop()
         self._head = b""
 
     def data_received(self, data: bytes) -> None:
+        """Answer a request when it is whole, after its latency."""
         self._head += data
         if not self._head.endswith(b"\r\n\r\n"):
             return

@@ -25,6 +25,19 @@ class Place(NamedTuple):
     size: int
     end: int | None
 
+    def read(self, folder: Path) -> bytes:
+        """Return the image; what is missing of it is not there.
+
+        Args:
+            folder: of the shards.
+        """
+        path = folder / self.file
+        if not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            file.seek(self.offset or 0)
+            return file.read(self.size)
+
 
 class Entry(NamedTuple):
     """What came of a row of the list.

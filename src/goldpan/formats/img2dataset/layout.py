@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from goldpan.core.errors import FormatError
+from goldpan.core.errors import FormatError, InputError
 from goldpan.formats.atomic import replace_file
 
 SUCCESS, NOT_DOWNLOADED, NOT_RESIZED = "success", "failed_to_download", "failed_to_resize"
@@ -60,6 +60,26 @@ class Layout:
     def journal(self, shard: int) -> Path:
         """Return the path of the hidden file that holds what is known of a shard until it is finished."""
         return self.folder / f".{self.name(shard)}.journal"
+
+    def claim(self, kind: str) -> None:
+        """Note the settings of the folder, so that nobody goes on with others.
+
+        Args:
+            kind: of what the shards are.
+
+        Raises:
+            InputError: it was begun with others.
+        """
+        note = self.folder / ".shards.toml"
+        mine = f'kind = "{kind}"\nper_shard = {self.per_shard}\ndigits = {self.digits}\n'
+        if not note.exists():
+            with replace_file(note) as fresh:
+                fresh.write_text(mine)
+        elif (theirs := note.read_text()) != mine:
+            raise InputError(
+                f"{self.folder} was begun as {', '.join(theirs.splitlines())}, not {', '.join(mine.splitlines())}; "
+                "go on with the settings of then, or name another folder."
+            )
 
     def is_finished(self, shard: int) -> bool:
         """Tell whether a shard is finished, by whichever program."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +18,7 @@ from goldpan.store.workspace import Workspace
 
 _MAX_WAITING_BYTES = 64 << 20
 _ROW_BYTES = 1 << 10
+Commit = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(slots=True)
@@ -31,14 +34,20 @@ class Harvest:
 class Barn:
     """Commits harvests now and then; see `Pace` for what a kill can lose.
 
+    Args:
+        ws: the workspace.
+        door: through which the rows came.
+        during: surrounds every commit.
+
     Attributes:
         settled: rows of the sources that ended as a row of `images` or as a failure.
         failed: the failures among them, by reason.
     """
 
-    def __init__(self, ws: Workspace, door: Door) -> None:
+    def __init__(self, ws: Workspace, door: Door, during: Commit = nullcontext) -> None:
         self._ws = ws
         self._door = door
+        self._during = during
         self._pace = Pace(_MAX_WAITING_BYTES)
         self.settled = 0
         self.failed: Counter[str] = Counter()
@@ -59,7 +68,7 @@ class Barn:
         Raises:
             StageError: there are more rows and failures than rows were let through the door.
         """
-        with uninterrupted():
+        with uninterrupted(), self._during():
             rows, failures, blobs = self._rows, self._failures, self._blobs
             self._empty()
             while self._door.turned_away:  # another thread may be at the door

@@ -12,6 +12,7 @@ from goldpan.core.errors import Reason, UnknownName
 from goldpan.fetch.options import FetchOptions
 from goldpan.fetch.retry import is_transient
 from goldpan.imaging.resizing import Resize
+from goldpan.stages.acquire.output_config import OutputConfig
 
 Flag = Literal["IsOccluded", "IsTruncated", "IsGroupOf", "IsDepiction", "IsInside"]
 ALL, TRANSIENT = "all", "transient"
@@ -81,7 +82,7 @@ class WebDatasetConfig(AcquireConfig):
     shards: list[Path] = Field(description="The .tar files, or folders of them.", min_length=1)
 
 
-class WebConfig(FetchOptions, Resize, SourceConfig):
+class WebConfig(FetchOptions, Resize, OutputConfig, SourceConfig):
     """What sources share that are fetched from the web, or from a mirror of it."""
 
     mirror: str | None = runtime_field(

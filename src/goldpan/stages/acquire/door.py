@@ -17,6 +17,7 @@ class Fate(Enum):
     FRESH = auto()
     KNOWN = auto()
     FAILED_BEFORE = auto()
+    BAD = auto()
     ID_IS_TAKEN = auto()
 
 
@@ -75,6 +76,11 @@ class Door:
     def turn_away(self, source: str, failure: Failure) -> None:
         """Keep the failure of a row that was met until it is written."""
         self.turned_away.append((source, failure))
+
+    def reason_of(self, source: str, key: str) -> Reason | None:
+        """Return why an id of a source failed before; None where it did not."""
+        reason = self._failed[source].get(key)
+        return None if reason is None else Reason(reason)
 
     def tried_again(self, source: str, keys: Sequence[str]) -> list[str]:
         """Return those of some ids of a source that failed before."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,6 +47,8 @@ class Link:
         boxes: to blur, each (left, top, right, bottom) as fractions of the image's sides.
         problem: why the row is bad, or left out.
         reason: of the failure that it is then.
+        row: its number in its file, from 0; None where there is no file.
+        listed: where shards are written: every column by its own name, but `caption` and `url`, which are last.
     """
 
     source: str
@@ -59,6 +61,8 @@ class Link:
     boxes: Boxes = ()
     problem: str = ""
     reason: Reason = Reason.BAD_ROW
+    row: int | None = None
+    listed: dict[str, Any] = field(default_factory=dict)
 
 
 class _Columns(NamedTuple):
@@ -79,7 +83,8 @@ def read_links(path: Path, source: str, config: UrlsConfig) -> Iterator[Link]:
         listed = open_listed(file)
         columns = _choose(listed, config)
         for row in listed.rows:
-            yield _link(row, file.name, source, columns)
+            link = replace(_link(row, file.name, source, columns), row=row.number)
+            yield link if config.output is None else replace(link, listed=_listed(row, columns, link.url))
 
 
 def check_columns(path: Path, config: UrlsConfig) -> None:
@@ -124,6 +129,12 @@ def _link(row: Row, file: str, source: str, columns: _Columns) -> Link:
         md5=str(role.get("md5") or "").strip().lower(),
         boxes=boxes,
     )
+
+
+def _listed(row: Row, columns: _Columns, url: str) -> dict[str, Any]:
+    rest = {name: value for name, value in row.columns.items() if name != columns.roles["url"]}
+    captions = {what: rest.pop(name, None) for name, what in columns.names.items() if what == "caption"}
+    return rest | captions | {"url": url}
 
 
 def _boxes(value: Any) -> tuple[Boxes, str]:

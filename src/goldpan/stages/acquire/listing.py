@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -24,6 +24,7 @@ ARROW, SEPARATED, JSON = (".parquet", ".lance"), (".csv", ".tsv"), (".json", ".j
 KINDS = (*ARROW, *SEPARATED, *JSON, ".txt")
 _COMPRESSED = (".gz", ".bz2", ".zst")
 _BATCH_ROWS = 4096
+_COUNTED_BYTES = 1 << 30
 _LOOK_AHEAD = 1000  # records of a JSON file whose keys are its columns
 
 
@@ -86,6 +87,15 @@ def open_listed(path: Path) -> Listed:
     return Listed(path, next(records), (_row(number, record) for number, record in enumerate(records)))
 
 
+def count_rows(paths: Iterable[Path]) -> int | None:
+    """Return how many rows some lists have, to show how far a run is; None where counting would mean reading them.
+
+    Of texts, lines are counted: where a cell has several, there are fewer rows.
+    """
+    counts = [_count(file) for path in paths for file in listed_files(path)]
+    return sum(filter(None, counts)) if None not in counts else None
+
+
 def find_column(asked: str | None, usual: Sequence[str], listed: Listed, flag: str) -> str | None:
     """Return the column that was asked for, else the first of the usual names in any case, None where there is none.
 
@@ -109,9 +119,15 @@ def _kind(path: Path) -> str:
 
 
 def _guarded(path: Path, records: Iterator[Any]) -> Iterator[Any]:
-    """Pass records on; what their reader raises becomes one sentence."""
-    try:
+    with _problems(path):
         yield from records
+
+
+@contextmanager
+def _problems(path: Path) -> Iterator[None]:
+    """Make one sentence of what a reader raises."""
+    try:
+        yield
     except (pa.ArrowInvalid, csv.Error) as error:
         raise FormatError(path, str(error).splitlines()[0]) from error
     except OSError as error:  # of the system with a number, of a broken compressed stream without
@@ -125,6 +141,22 @@ def _row(number: int, record: Any) -> Row:
     if isinstance(record, BadRecord):
         return Row(number, {}, record.problem)
     return Row(number, {}, f"is {json.dumps(record)[:80]}, not a JSON record")
+
+
+def _count(path: Path) -> int | None:
+    kind = _kind(path)
+    if kind == ".parquet":
+        import pyarrow.parquet as pq
+
+        with _problems(path):
+            return int(pq.read_metadata(path).num_rows)
+    if kind == ".lance":
+        return Table(str(path), name=str(path)).count()
+    if kind == ".json" or path.suffix.lower() in _COMPRESSED or path.stat().st_size > _COUNTED_BYTES:
+        return None
+    with path.open("rb") as file:
+        lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    return lines - (kind in SEPARATED)
 
 
 # Each of the readers below yields the names of the columns, then the rows: dictionaries or `BadRecord`.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from goldpan.core.errors import Reason
+from goldpan.formats.img2dataset.layout import Slot
 from goldpan.stages.acquire.door import Door, Fate
 from goldpan.stages.acquire.links import Link
 from goldpan.store.failures import Failure
@@ -20,10 +20,19 @@ _ID_BYTES = 8
 
 
 class Ticket(NamedTuple):
-    """A row that is to be fetched: its id, and the row."""
+    """A row at the door.
+
+    Attributes:
+        id: of the row.
+        link: the row.
+        fate: that it has; what is FRESH is fetched.
+        slot: its place in shards, where shards are written.
+    """
 
     id: str
     link: Link
+    fate: Fate
+    slot: Slot
 
 
 class Repeat(NamedTuple):
@@ -58,22 +67,30 @@ class Register:
         door: counts the rows.
         prefix: of all ids.
         folder: for the file of repeats, which has no name and so goes with the process.
+        fetches_repeats: fetch every row, also where an earlier one names the same URL.
+
+    Attributes:
+        entered: rows that were led to the door.
     """
 
-    def __init__(self, door: Door, prefix: str, folder: Path) -> None:
-        self._door = door
+    def __init__(self, door: Door, prefix: str, folder: Path, *, fetches_repeats: bool) -> None:
+        self._door, self._fetches_repeats = door, fetches_repeats
+        self.entered = 0
         self._prefix = prefix
         self._first: dict[bytes, str] = {}
         self._last_number: Counter[tuple[str, str]] = Counter()
         self._repeats = tempfile.TemporaryFile("w+", encoding="utf-8", dir=folder)  # noqa: SIM115  see `close`
 
-    def enter(self, link: Link) -> Ticket | None:
-        """Return what is to be fetched for a row: nothing where it is known, bad, or a repeat."""
+    def enter(self, link: Link, slot: Slot) -> Ticket | None:
+        """Return the row with its id and fate; None for a repeat, which waits for another row."""
+        self.entered += 1
         key = self._prefix + link.id
         if link.problem:
-            if self._door.meet(link.source, key) is Fate.FRESH:
+            fate = self._door.meet(link.source, key)
+            if fate is Fate.FRESH:
+                fate = Fate.BAD
                 self._door.turn_away(link.source, Failure(key, link.reason, link.problem))
-            return None
+            return Ticket(key, link, fate, slot)
         digest = hashlib.sha256(link.url.encode()).digest()[:_DIGEST_BYTES]
         first = self._first.get(digest)
         if not link.id or first is not None:
@@ -81,17 +98,15 @@ class Register:
         fate = self._door.meet(link.source, key)
         if first is None and fate is not Fate.ID_IS_TAKEN:
             self._first[digest] = key
-        if fate is not Fate.FRESH:
-            return None
-        if first is None:
-            return Ticket(key, link)
+        if fate is not Fate.FRESH or first is None or self._fetches_repeats:
+            return Ticket(key, link, fate, slot)
         repeat = Repeat(link.source, key, first, link.fields, link.extra, link.sha256, link.md5)
         self._repeats.write(json.dumps(repeat, default=str) + "\n")
         return None
 
-    def turn_away(self, ticket: Ticket, reason: Reason, detail: str) -> None:
+    def turn_away(self, ticket: Ticket, failure: Failure) -> None:
         """Let a row fail that was to be fetched."""
-        self._door.turn_away(ticket.link.source, Failure(ticket.id, reason, detail))
+        self._door.turn_away(ticket.link.source, failure)
 
     def repeats(self) -> Iterator[Repeat]:
         """Yield the rows that were set aside, once all others are settled."""
