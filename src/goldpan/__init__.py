@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from goldpan.stages.acquire.bulk.files import acquire_files
     from goldpan.stages.acquire.bulk.laion import acquire_laion
     from goldpan.stages.acquire.bulk.sisap import acquire_sisap
+    from goldpan.stages.acquire.flickr.run import STAGE as acquire_flickr
     from goldpan.stages.acquire.folder import STAGE as acquire_folder
     from goldpan.stages.acquire.openimages import STAGE as acquire_openimages
     from goldpan.stages.acquire.table import STAGE as acquire_table
@@ -58,6 +59,7 @@ _FRONT_DOOR = {
     "Report": "core.records:Report",
     "Workspace": "store.workspace:Workspace",
     "acquire_files": "stages.acquire.bulk.files:acquire_files",
+    "acquire_flickr": "stages.acquire.flickr.run:STAGE",
     "acquire_folder": "stages.acquire.folder:STAGE",
     "acquire_laion": "stages.acquire.bulk.laion:acquire_laion",
     "acquire_openimages": "stages.acquire.openimages:STAGE",
@@ -99,6 +101,7 @@ __all__ = [
     "Report",
     "Workspace",
     "acquire_files",
+    "acquire_flickr",
     "acquire_folder",
     "acquire_laion",
     "acquire_openimages",

@@ -33,6 +33,7 @@ STAGES = Catalog(
     "stage",
     {
         "acquire folder": "goldpan.stages.acquire.folder:STAGE",
+        "acquire flickr": "goldpan.stages.acquire.flickr.run:STAGE",
         "acquire table": "goldpan.stages.acquire.table:STAGE",
         "acquire urls": "goldpan.stages.acquire.urls:STAGE",
         "acquire webdataset": "goldpan.stages.acquire.webdataset:STAGE",

@@ -5,19 +5,22 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from goldpan.cli.main import run as cli
 from goldpan.core.errors import InputError, StageError
 from goldpan.core.records import Report
-from goldpan.formats.flickr_search import class_photo_id, layout_of, photo_id, read_search
+from goldpan.formats.flickr_search import batch_key, class_photo_id, layout_of, photo_id, read_search, write_search
 from goldpan.stages.acquire.flickr import run as stage
 from goldpan.store.workspace import Workspace
-from tests.flickr_server import KEY, SECRET, Flickr, Photo
+from tests.flickr_server import KEY, SECRET, Flickr, Photo, jpeg
 
 CLASSES = {"n01443537": ["goldfish", "Carassius auratus"], "n02510455": ["panda"]}
 
@@ -195,3 +198,114 @@ def test_a_search_that_is_killed_goes_on(ws: Workspace, flickr: Flickr, place: P
     report = search(ws, flickr, place)
     assert len(flickr.queries) == 5 - kept
     assert len(found(report)) == 30
+
+
+def acquire(ws: Workspace, flickr: Flickr, place: Path, **fields: Any) -> Report:
+    return search(ws, flickr, place, **{"search_only": False, "allow_private": True, "ports": [flickr.port]} | fields)
+
+
+def test_photos_are_downloaded_with_all_that_is_known_of_them(ws: Workspace, flickr: Flickr, place: Path) -> None:
+    report = acquire(ws, flickr, place)
+    assert (report.rows_in, report.rows_out, report.failures) == (30, 30, {})
+    rows = {row["id"]: row for row in ws.images.to_table().to_pylist()}
+    row = rows[photo_id("100")]
+    assert (row["label"], row["author"], row["license"]) == ("n01443537", "Ann Other", "CC-BY-2.0")
+    assert (row["taken_at"], row["source"]) == ("2012-09-01 10:00:00", "flickr:photos")
+    assert ws.blobs.read(row["uri"]) == jpeg(flickr.photos[0])
+    extra = json.loads(row["extra"])
+    assert extra["license_url"] == "https://creativecommons.org/licenses/by/2.0/"
+    entries = found(report)
+    assert extra["search"]["id_search_engine"] == "100"
+    # The photo of two classes came once and is two rows.
+    assert flickr.fetched["203"] == 1
+    copy = rows[class_photo_id("203", "n02510455")]
+    assert (copy["label"], copy["sha256"]) == ("n02510455", rows[photo_id("203")]["sha256"])
+    assert {(entry["width"], entry["height"]) for entry in entries} == {(60, 40)}
+
+
+def test_the_same_again_fetches_nothing(ws: Workspace, flickr: Flickr, place: Path) -> None:
+    flickr.gone = {"101"}
+    first = acquire(ws, flickr, place)
+    assert (first.rows_out, first.failures) == (29, {"not_found": 1})
+    text = Path(first.outputs["search_json"]).read_text()
+    flickr.queries.clear(), flickr.fetched.clear()
+    again = acquire(ws, flickr, place)
+    assert (again.rows_in, again.rows_out, again.already_done, again.failures) == (30, 29, 29, {"not_found": 1})
+    assert not flickr.queries
+    assert not flickr.fetched
+    assert Path(again.outputs["search_json"]).read_text() == text
+    flickr.gone.clear()
+    assert acquire(ws, flickr, place, retry=["not_found"]).rows_out == 30
+
+
+def test_private_addresses_need_leave(ws: Workspace, flickr: Flickr, place: Path) -> None:
+    report = acquire(ws, flickr, place, allow_private=False)
+    assert (report.rows_out, set(report.failures)) == (0, {"private_address"})
+    assert not flickr.fetched
+
+
+def test_search_results_are_downloaded_without_searching(ws: Workspace, flickr: Flickr, place: Path) -> None:
+    path = place / "found.json"
+    search(ws, flickr, place, search_json=path)
+    text = path.read_text()
+    flickr.queries.clear()
+    (place / "blacklist.json").write_text(json.dumps({photo_id("100"): "a drawing", "0" * 40: "of another search"}))
+    given = {"from_search": [path], "allow_private": True, "ports": [flickr.port]}
+    report = stage.STAGE(ws, **given, blacklist=place / "blacklist.json")
+    assert (report.rows_in, report.rows_out, report.failures) == (30, 29, {"filtered": 1})
+    assert not flickr.queries
+    assert not flickr.fetched["100"]
+    assert path.read_text() == text
+    failure = ws.failures.to_table().to_pylist()[0]
+    assert (failure["id"], failure["detail"]) == (photo_id("100"), "blacklisted: a drawing")
+    assert report.mishaps == 0
+    # Another search finds some of the same photos: they are here already.
+    write_search(place / "more" / "b.json", read_search(path)[:3])
+    again = stage.STAGE(ws, from_search=[place / "more"], allow_private=True, ports=[flickr.port])
+    assert (again.rows_in, again.already_done, again.failures) == (3, 2, {"filtered": 1})
+
+
+def test_a_photo_of_an_earlier_search_for_another_class_gets_a_copy(ws: Workspace, flickr: Flickr, place: Path) -> None:
+    acquire(ws, flickr, place)
+    (place / "classes.json").write_text('{"n09999999": ["Carassius"]}')
+    report = acquire(ws, flickr, place)
+    assert [entry["id_ours"] for entry in found(report)] == [
+        class_photo_id(str(100 + i), "n09999999") for i in range(5)
+    ]
+    assert report.rows_out == 5
+
+
+def test_copies_in_two_sizes_and_batches(ws: Workspace, flickr: Flickr, place: Path) -> None:
+    flickr.gone = {"101"}
+    report = acquire(ws, flickr, place, copies=["scaled", "mturk"], batch=True)
+    assert report.details["copies"] == 2 * 29
+    folder = ws.path / "flickr"
+    with Image.open(folder / "scaled" / f"{photo_id('100')}.jpg") as image:
+        assert (image.format, image.size) == ("JPEG", (256, 256))
+    with Image.open(folder / "mturk" / f"{photo_id('100')}.jpg") as image:
+        assert (image.format, image.size) == ("JPEG", (500, 333))
+    entries = found(report)
+    assert {layout_of(entry) for entry in entries} == {"ours, batched"}
+    key = batch_key([entry["id_ours"] for entry in entries])
+    assert {entry["batch"] for entry in entries} == {key}
+    with tarfile.open(folder / "batches" / f"{key}.tar") as tar:
+        assert len(tar.getnames()) == 29
+        assert tar.getnames()[0] == f"{photo_id('100')}.jpg"
+    made = (folder / "scaled" / f"{photo_id('100')}.jpg").stat().st_mtime_ns
+    (folder / "mturk" / f"{photo_id('102')}.jpg").unlink()
+    assert acquire(ws, flickr, place, copies=["scaled", "mturk"], batch=True).details["copies"] == 2 * 29
+    assert (folder / "mturk" / f"{photo_id('102')}.jpg").is_file()
+    assert (folder / "scaled" / f"{photo_id('100')}.jpg").stat().st_mtime_ns == made
+
+
+def test_the_command(flickr: Flickr, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ws = place / "cli"
+    assert cli(["init", str(ws)]) == 0
+    words = ["acquire", "flickr", str(ws), "--classes", str(place / "classes.json")]
+    words += ["--api-key-file", str(place / "key.json"), "--endpoint", flickr.endpoint, "--allow-private"]
+    words += ["--ports", str(flickr.port), "--requests-per-hour", "1e9", "--json"]
+    assert cli(words) == 0
+    shown = capsys.readouterr()
+    report = json.loads(shown.out)
+    assert (report["rows_in"], report["rows_out"], report["pages_asked"]) == (30, 30, 5)
+    assert KEY not in shown.out + shown.err

@@ -10,10 +10,12 @@ from goldpan.stages.acquire.bulk.config import FilesConfig, LaionConfig, SisapCo
 from goldpan.stages.acquire.bulk.files import run_files
 from goldpan.stages.acquire.bulk.laion import run_laion
 from goldpan.stages.acquire.bulk.sisap import run_sisap
+from goldpan.stages.acquire.flickr import run as flickr
 
 app = App(name="acquire", help="Bring images into a workspace; the same command again takes only what is new.")
 app.command(stage_command(folder.STAGE, "folder"), name="folder")
 app.command(stage_command(urls.STAGE, "lists"), name="urls")
+app.command(stage_command(flickr.STAGE), name="flickr")
 app.command(stage_command(table.STAGE, "table"), name=["table", "parquet", "csv"])
 app.command(stage_command(webdataset.STAGE, "shards"), name="webdataset")
 app.command(stage_command(openimages.STAGE), name="openimages")

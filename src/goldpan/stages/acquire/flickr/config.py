@@ -10,7 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from goldpan.core.config import runtime_field
 from goldpan.core.errors import InputError
-from goldpan.fetch.options import FetchOptions
+from goldpan.stages.acquire.config import WebConfig
+from goldpan.stages.acquire.flickr.copies import Size
 from goldpan.stages.acquire.flickr.entries import EXTRAS
 
 ENDPOINT = "https://api.flickr.com/services/rest/"
@@ -23,7 +24,7 @@ Sort = Literal[
 _DATE = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?|\d+")
 
 
-class FlickrConfig(FetchOptions):
+class FlickrConfig(WebConfig):
     """Classes to search for on Flickr, or search results to download."""
 
     classes: Path | None = Field(
@@ -53,6 +54,10 @@ class FlickrConfig(FetchOptions):
     search_json: Path | None = Field(None, description="Search results are written here; by default in the workspace.")
     search_only: bool = Field(False, description="Download nothing yet.")
     blacklist: Path | None = Field(None, description='JSON {"id": "reason"} of photos that are not downloaded.')
+    copies: list[Size] = Field(
+        [], description="Copies to make of each photo: scaled (256 x 256) and mturk (long side 500), as JPEG."
+    )
+    batch: bool = Field(False, description="Pack the scaled copies in tars of 1,000, named by ImageNetV2's key.")
     endpoint: str = runtime_field(ENDPOINT, "Flickr's API.")
     requests_per_hour: float = runtime_field(3600.0, "Requests to the API, at equal distances.", gt=0)
 
@@ -71,6 +76,8 @@ class FlickrConfig(FetchOptions):
             raise InputError("Give either --classes to search for, or --from-search results to download.")
         if self.classes is not None and self.api_key_file is None:
             raise InputError('Searching needs --api-key-file, a JSON file ["key", "secret"]; Flickr gives out keys.')
+        if self.batch and "scaled" not in self.copies:
+            raise InputError("Batches are of scaled copies; add --copies scaled to --batch.")
         return self
 
     @property

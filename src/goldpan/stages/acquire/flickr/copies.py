@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -71,15 +71,21 @@ def make_copies(
     return len(uris) * len(sizes) - sum(len(list(_absent(folder, sizes, failure.id))) for failure in lost)
 
 
-def write_batches(entries: Sequence[Entry], folder: Path) -> list[Entry]:
-    """Pack the scaled copies of each 1,000 entries into ``FOLDER/batches/KEY.tar``; return the entries with the key."""
-    batched = []
-    for part in chunks(entries, _BATCH):
-        key = batch_key([entry["id_ours"] for entry in part])
-        copies = [copy_path(folder, "scaled", entry["id_ours"]) for entry in part]
+def write_batches(entries: Sequence[Entry], but: Container[str], folder: Path) -> list[Entry]:
+    """Pack the scaled copies of each 1,000 entries into ``FOLDER/batches/KEY.tar``; return the entries with the key.
+
+    Args:
+        entries: of a search.
+        but: ids that belong to no batch.
+        folder: of the copies.
+    """
+    keys: dict[str, str] = {}
+    for part in chunks((entry["id_ours"] for entry in entries if entry["id_ours"] not in but), _BATCH):
+        key = batch_key(part)
+        copies = [copy_path(folder, "scaled", id_) for id_ in part]
         _pack([path for path in copies if path.is_file()], folder / "batches" / f"{key}.tar")
-        batched += [entry | {"batch": key} for entry in part]
-    return batched
+        keys |= dict.fromkeys(part, key)
+    return [entry | ({"batch": keys[entry["id_ours"]]} if entry["id_ours"] in keys else {}) for entry in entries]
 
 
 def _missing(ws: Workspace, uris: dict[str, str], folder: Path, sizes: Sequence[Size]) -> Iterator[Original]:
