@@ -14,6 +14,7 @@ from goldpan.formats.atomic import replace_file
 
 SUMS = "SHA256SUMS"
 _LINE = re.compile(r"(\\?)([0-9a-f]+) [ *](.+)")
+_TOOLS = {32: "md5sum", 64: "sha256sum"}  # by the digits of their sums
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}  # as coreutils marks and writes them
 
 
@@ -88,7 +89,7 @@ def list_files(root: Path) -> list[str]:
 
 
 def read_sums(path: Path, *, digits: Collection[int] = (64,)) -> dict[str, str]:
-    """Return the sums of a file that sha256sum, or another tool of its kind, wrote, by name.
+    """Return the sums of a file that sha256sum or md5sum wrote, by name.
 
     Args:
         path: the file.
@@ -108,7 +109,8 @@ def read_sums(path: Path, *, digits: Collection[int] = (64,)) -> dict[str, str]:
     for row, line in enumerate(text.removesuffix("\n").split("\n")):
         found = _LINE.fullmatch(line)
         if line and (found is None or len(found[2]) not in digits):
-            raise FormatError(path, f"{line[:80]!r} is no line of sha256sum.", row=row)
+            tools = " or ".join(_TOOLS[count] for count in sorted(digits))
+            raise FormatError(path, f"{line[:80]!r} is no line of {tools}.", row=row)
         if found is not None:
             name = _unescape(found[3]) if found[1] else found[3]
             if Path(name).is_absolute() or ".." in Path(name).parts:

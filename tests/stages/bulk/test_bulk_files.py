@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from goldpan.core.errors import FormatError, InputError
+from goldpan.core.locks import hold
 from goldpan.core.records import Report
 from goldpan.stages.acquire.bulk.files import acquire_files
 from goldpan.stages.acquire.bulk.ledger import LEDGER
@@ -139,6 +141,21 @@ def test_what_cannot_be_asked(tmp_path: Path) -> None:
             acquire_files(urls=["https://one.example/a.npy"], output=tmp_path / "o", manifest=tmp_path / "m")
     with pytest.raises(InputError, match="There is no manifest"):
         acquire_files(urls=["https://one.example/a.npy"], output=tmp_path / "o", manifest=tmp_path / "none")
+
+
+def test_one_process_fills_a_folder(tmp_path: Path) -> None:
+    with hold(tmp_path / ".lock", InputError("busy")), pytest.raises(InputError, match="Another process brings files"):
+        acquire_files(urls=["https://one.example/a.npy"], output=tmp_path)
+
+
+def test_a_disk_that_takes_no_more_ends_the_run(tmp_path: Path) -> None:
+    shelf = Shelf({"/a.bin": bytes(1 << 20)})
+    with shelf.open() as server:
+        command = shlex.join(program(server, tmp_path, "/a.bin"))
+        done = subprocess.run(["bash", "-c", f"ulimit -f 512; {command}"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.endswith("a.bin cannot be written: File too large.\n")
+    assert names(tmp_path) == set()
 
 
 def test_private_addresses_are_for_those_who_say_so(tmp_path: Path) -> None:
