@@ -21,7 +21,7 @@ from typing import Any
 
 from goldpan.core.errors import GoldpanError, RemoteError, StageError
 from goldpan.core.place import RemotePath
-from goldpan.core.remote import TIMEOUT_S
+from goldpan.core.refusals import TIMEOUT_S
 
 LEASE_S = 30.0
 _SURE_S = 24.0  # who could not renew for so long takes the right for lost, before anybody else may have it

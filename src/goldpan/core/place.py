@@ -21,7 +21,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator
 
 from goldpan.core.errors import InputError
-from goldpan.core.remote import deadline, file_system, is_taken, speaking
+from goldpan.core.refusals import is_taken, speaking
+from goldpan.core.remote import deadline, file_system
 
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]+:)/+")
 

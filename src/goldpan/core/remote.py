@@ -1,4 +1,4 @@
-"""What lies behind ``s3://`` and other schemes: a file system, Lance's options, and a sentence for what goes wrong.
+"""What lies behind ``s3://`` and other schemes: a file system, Lance's options, and pieces of objects.
 
 Credentials come from the standard chain of each store (for S3: environment, ``~/.aws``, roles of the machine), found
 by its own client; they are never read, kept or shown here. ``AWS_ENDPOINT_URL_S3`` and ``AWS_ENDPOINT_URL`` name
@@ -7,16 +7,14 @@ another server than Amazon's.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from goldpan.core.errors import InputError, MissingExtra, Reason, RemoteError
+from goldpan.core.refusals import TIMEOUT_S, explain, speaking
 
-TIMEOUT_S = float(os.environ.get("GOLDPAN_TIMEOUT", "20"))
 _CONNECT_S = min(5.0, TIMEOUT_S)
 _TRIES = 3
 _SLOWEST = 1 << 16  # bytes a second that an upload must reach
@@ -69,31 +67,63 @@ def deadline(files: Any, size: int = 0) -> dict[str, float]:
     return {"timeout": _TRIES * TIMEOUT_S + size / _SLOWEST} if files.async_impl else {}
 
 
-def read_url(url: str, start: int, size: int) -> bytes:
-    """Return at most `size` bytes of an object, from byte `start`; never more, whatever the server sends.
+class Span(NamedTuple):
+    """At most `size` bytes of the object at `url`, from byte `start`."""
 
-    Addresses come with tables that others made, so only a few schemes are followed.
+    url: str
+    start: int
+    size: int
 
-    Raises:
-        FileNotFoundError: there is no such object.
-        RemoteError: it cannot be read.
+
+def read_spans(spans: Sequence[Span]) -> list[bytes | RemoteError]:
+    """Return the bytes of each span, or why they cannot be had; those of one store are asked for all at once.
+
+    Addresses come with tables that others made, so only a few schemes are followed, and what a server sends beyond a
+    span is not read.
     """
-    scheme = url.partition(":")[0]
-    if scheme not in _IMAGES:
-        raise RemoteError(Reason.SCHEME_NOT_ALLOWED, f"Images are read at {', '.join(_IMAGES)}, not {scheme}.")
-    files = file_system(scheme)
-    with speaking(url):
-        if scheme not in ("http", "https"):
-            data: bytes = files.cat_file(url, start=start, end=start + size, **deadline(files))
-            return data
-        parts = []
-        with files.open(url, "rb", cache_type="none") as stream:
-            if start:
-                stream.seek(start)
-            while size > 0 and (part := stream.read(size)):
+    found: dict[Span, bytes | RemoteError] = {}
+    for scheme in {span.url.partition(":")[0] for span in spans}:
+        same = [span for span in spans if span.url.partition(":")[0] == scheme]
+        try:
+            if scheme not in _IMAGES:
+                told = f"Images are read at {', '.join(_IMAGES)}, not {scheme}."
+                raise RemoteError(Reason.SCHEME_NOT_ALLOWED, told)
+            ask = _read_web if scheme.startswith("http") else _read_objects
+            found |= zip(same, ask(file_system(scheme), same), strict=True)
+        except RemoteError as error:
+            found |= dict.fromkeys(same, error)
+    return [found[span] for span in spans]
+
+
+def _read_objects(files: Any, spans: list[Span]) -> list[bytes | RemoteError]:
+    urls, starts = [span.url for span in spans], [span.start for span in spans]
+    ends = [span.start + span.size for span in spans]
+    with speaking(urls[0]):
+        given = files.cat_ranges(urls, starts, ends, on_error="return", **deadline(files))
+    return [
+        explain(data, span.url) if isinstance(data, Exception) else data
+        for data, span in zip(given, spans, strict=True)
+    ]
+
+
+def _read_web(files: Any, spans: list[Span]) -> list[bytes | RemoteError]:
+    return [_read_page(files, span) for span in spans]
+
+
+def _read_page(files: Any, span: Span) -> bytes | RemoteError:
+    parts, left = [], span.size
+    try:
+        with speaking(span.url), files.open(span.url, "rb", cache_type="none") as stream:
+            if span.start:
+                stream.seek(span.start)
+            while left > 0 and (part := stream.read(left)):
                 parts.append(part)
-                size -= len(part)
-        return b"".join(parts)
+                left -= len(part)
+    except FileNotFoundError as error:
+        return explain(error, span.url)
+    except RemoteError as error:
+        return error
+    return b"".join(parts)
 
 
 def lance_options(uri: str) -> dict[str, Any]:
@@ -132,119 +162,3 @@ def _lance(scheme: str) -> dict[str, Any]:
             options |= {"aws_endpoint": client.endpoint_url, "aws_region": client.region_name or "us-east-1"}
             options["allow_http"] = str(client.endpoint_url.startswith("http://")).lower()
     return {"storage_options": options, "session": lance.Session()}
-
-
-@contextmanager
-def speaking(url: object) -> Iterator[None]:
-    """Turn what the clients of a store raise into one sentence; errors over a path on disk are left as they are.
-
-    Raises:
-        FileNotFoundError: the object is not there.
-        RemoteError: anything else went wrong.
-    """
-    try:
-        yield
-    except _client_errors() as error:
-        if "://" not in str(url):
-            raise
-        told = explain(error, url)
-        if told.reason is Reason.MISSING_FILE:
-            raise FileNotFoundError(2, "No such object", str(url)) from error
-        raise told from error
-
-
-def _client_errors() -> tuple[type[Exception], ...]:
-    """Return what the clients raise; asked for only when something was raised, so that nothing is imported before."""
-    found: list[type[Exception]] = [OSError, ValueError]
-    for module, name in (
-        ("botocore.exceptions", "BotoCoreError"),
-        ("botocore.exceptions", "ClientError"),
-        ("aiohttp", "ClientError"),
-    ):
-        try:
-            found.append(getattr(__import__(module, fromlist=[name]), name))
-        except ImportError:
-            continue
-    return tuple(found)
-
-
-class _Told(NamedTuple):
-    """What the text of an error shows, the reason for the `failures` table, and the sentence."""
-
-    signs: str
-    reason: Reason
-    sentence: str
-
-
-_SET = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-_WORDS = (
-    _Told("NoSuchBucket", Reason.NOT_FOUND, "there is no such bucket; make it first, or name another"),
-    _Told(
-        "InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|TokenRefreshRequired|InvalidSecurity",
-        Reason.FORBIDDEN,
-        f"the server refuses the credentials; {_SET} to others",
-    ),
-    _Told(
-        "NoCredentialsError|PartialCredentialsError|ProfileNotFound|Failed to get AWS credentials|CredentialsNotLoaded",
-        Reason.FORBIDDEN,
-        f"no credentials were found; {_SET}",
-    ),
-    _Told(
-        r"AccessDenied|Forbidden|\b403\b|PermissionError|AllAccessDisabled|MethodNotAllowed|\b405\b",
-        Reason.FORBIDDEN,
-        "access is denied; the credentials do not allow this there",
-    ),
-    _Told("RequestTimeTooSkewed", Reason.FORBIDDEN, "the clock of this machine is wrong, by that of the server"),
-    _Told(
-        r"EndpointConnectionError|ConnectTimeout|ConnectionError|ConnectorError|ConnectionRefused|tcp connect|dns error"
-        r"|error sending request|ProxyConnection",
-        Reason.CONNECT_FAILED,
-        "the server cannot be reached; look at the network, and at AWS_ENDPOINT_URL if it is set",
-    ),
-    _Told(
-        r"Timeout|timed out|operation timed out",
-        Reason.TIMED_OUT,
-        f"the server did not answer within {TIMEOUT_S:g} s, again and again; GOLDPAN_TIMEOUT sets how long to wait",
-    ),
-    _Told(r"SSLError|certificate", Reason.TLS_FAILED, "the server's certificate is not good"),
-    _Told(r"InvalidRange|\(416\)", Reason.EMPTY_FILE, "there are no bytes"),
-    _Told("InvalidBucketName|ParamValidationError", Reason.BAD_URL, "this cannot be the name of a bucket"),
-    _Told(
-        r"SlowDown|ServiceUnavailable|InternalError|\b50[0-9]\b", Reason.SERVER_ERROR, "the server is busy or broken"
-    ),
-    _Told(r"FileNotFoundError|NoSuchKey|\b404\b", Reason.MISSING_FILE, "there is no such object"),
-)
-
-
-_CODE = re.compile(r"<Code>(\w+)</Code>|\((\w+)\) when calling")
-
-
-def explain(error: BaseException, url: object) -> RemoteError:
-    """Say in one sentence what a client means, without what it cites of the request."""
-    text = " ".join(_chain(error))
-    code = _CODE.search(text)
-    said = next(filter(None, code.groups())) if code else ""
-    # Names of objects may hold any word or number: only what is said of them counts.
-    text = said or re.sub(r"https?://\S+", "", text.replace(str(url).partition("://")[2], ""))
-    for word in _WORDS:
-        if re.search(word.signs, text):
-            return RemoteError(word.reason, f"{url}: {word.sentence}.")
-    return RemoteError(Reason.UNREADABLE_FILE, f"{url}: the store cannot do this ({said or type(error).__name__}).")
-
-
-def _chain(error: BaseException | None) -> Iterator[str]:
-    """Yield class and words of an error and of its causes, the innermost first."""
-    if error is not None:
-        yield from _chain(error.__cause__ or error.__context__)
-        yield f"{type(error).__name__}: {error}"
-
-
-def is_of_store(error: BaseException, url: object) -> bool:
-    """Return whether Lance failed over the store of a remote table, and not over what it was asked."""
-    return "://" in str(url) and re.search(r"LanceError\(IO\)|Generic \w+ error", str(error)) is not None
-
-
-def is_taken(error: BaseException) -> bool:
-    """Return whether a store refused to write an object because there is one, or another is just being written."""
-    refused = re.search(r"PreconditionFailed|ConditionalRequestConflict|\((409|412)\)", " ".join(_chain(error)))
-    return isinstance(error, FileExistsError) or refused is not None

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from goldpan.core.errors import FormatError
 from goldpan.core.place import is_url
 from goldpan.core.records import Metric
-from goldpan.core.remote import explain, lance_options, speaking
+from goldpan.core.refusals import explain, speaking
+from goldpan.core.remote import lance_options
 from goldpan.formats.arrow_rows import list_rows, vector_column
 from goldpan.formats.protocol import Address, VectorFormat, check_ids, check_span, metric_hint, rows_per_block
 

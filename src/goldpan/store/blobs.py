@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,8 @@ import pyarrow as pa
 
 from goldpan.core.errors import ImageError, Reason, RemoteError
 from goldpan.core.place import is_url
-from goldpan.core.remote import read_url, speaking
+from goldpan.core.refusals import speaking
+from goldpan.store.elsewhere import SLICE, fetch_objects
 from goldpan.store.parquet_rows import ParquetRows
 from goldpan.store.schemas import BLOBS
 from goldpan.store.tables import Table
@@ -26,10 +27,10 @@ from goldpan.store.tables import Table
 if TYPE_CHECKING:
     import lance
 
-_SLICE = re.compile(r"^(?P<path>.+)#(?P<offset>\d+)\+(?P<size>\d+)$")
 _ROW = re.compile(r"^(?P<path>.+\.parquet)#key=(?P<key>.+)$")
 _SCHEME = "blob:"
 _MAX_BYTES = 1 << 28
+_AT_ONCE = 8
 
 
 def slice_uri(path: Path, offset: int, size: int) -> str:
@@ -73,28 +74,45 @@ class Blobs:
         Raises:
             ImageError: the file, object or blob is not there, or cannot be read.
         """
-        try:
-            if uri.startswith(_SCHEME):
-                return self._blob(uri.removeprefix(_SCHEME))
-            if is_url(uri):
-                return _fetched(uri, max_bytes)
-        except RemoteError as error:
-            raise ImageError(error.reason, str(error)) from error
-        if Path(uri).is_file():
-            return Path(uri)
-        if row := _ROW.match(uri):
-            return self._parquet.read(Path(row["path"]), row["key"])
-        found = _SLICE.match(uri)
-        return _read_slice(Path(found["path"]), int(found["offset"]), int(found["size"])) if found else Path(uri)
+        found = next(self.read_all([uri], max_bytes))
+        if isinstance(found, ImageError):
+            raise found
+        return found
 
-    def _blob(self, sha256: str) -> bytes:
-        with speaking(self.table.uri):
-            data = self._rows.read(sha256) if self._rows is not None else None
-            if data is None and (newest := self._newest()) is not None:
-                data = newest.read(sha256)
-        if data is None:
-            raise ImageError(Reason.MISSING_FILE, f"no blob {sha256}")
-        return data
+    def read_all(self, uris: Sequence[str], max_bytes: int = _MAX_BYTES) -> Iterator[bytes | Path | ImageError]:
+        """Yield what each of `uris` points to, or why it cannot be read, in order; some are fetched at once."""
+        for start in range(0, len(uris), _AT_ONCE):
+            part = uris[start : start + _AT_ONCE]
+            copies = self._copies([uri.removeprefix(_SCHEME) for uri in part if uri.startswith(_SCHEME)])
+            objects = fetch_objects([uri for uri in part if is_url(uri)], max_bytes)
+            for uri in part:
+                if uri.startswith(_SCHEME):
+                    yield copies[uri.removeprefix(_SCHEME)]
+                else:
+                    yield objects[uri] if uri in objects else self._on_disk(uri)
+
+    def _copies(self, sums: list[str]) -> dict[str, bytes | ImageError]:
+        if not sums:
+            return {}
+        try:
+            with speaking(self.table.uri):
+                found = self._rows.read(sums) if self._rows is not None else {}
+                if len(found) < len(set(sums)) and (newest := self._newest()) is not None:
+                    found = newest.read(sums)
+        except RemoteError as error:
+            return dict.fromkeys(sums, ImageError(error.reason, str(error)))
+        return {sha: found.get(sha) or ImageError(Reason.MISSING_FILE, f"no blob {sha}") for sha in sums}
+
+    def _on_disk(self, uri: str) -> bytes | Path | ImageError:
+        try:
+            if Path(uri).is_file():
+                return Path(uri)
+            if row := _ROW.match(uri):
+                return self._parquet.read(Path(row["path"]), row["key"])
+            found = SLICE.match(uri)
+            return _read_slice(Path(found["path"]), int(found["offset"]), int(found["size"])) if found else Path(uri)
+        except ImageError as error:
+            return error
 
     def _newest(self) -> _Rows | None:
         """Return where the blobs of the newest version are; looked up once a version."""
@@ -121,36 +139,24 @@ class _Rows:
         self._rows = np.argsort(keys, kind="stable")
         self._keys = keys[self._rows]
 
-    def read(self, sha256: str) -> bytes | None:
-        """Return the bytes of a blob, None where there is none."""
+    def read(self, sums: Sequence[str]) -> dict[str, bytes]:
+        """Return the bytes of those blobs that are there, by SHA-256."""
+        rows = sorted({row for sha in sums for row in self._rows_of(sha)})
+        if not rows:
+            return {}
+        found = self.dataset.take(rows)
+        return dict(zip(found["sha256"].to_pylist(), found["bytes"].to_pylist(), strict=True))
+
+    def _rows_of(self, sha256: str) -> list[int]:
         key = np.uint64(_key(sha256))
         first, last = np.searchsorted(self._keys, key, "left"), np.searchsorted(self._keys, key, "right")
-        for row in self._rows[first:last].tolist():
-            found = self.dataset.take([row]).to_pylist()[0]
-            if found["sha256"] == sha256:
-                data: bytes = found["bytes"]
-                return data
-        return None
+        rows: list[int] = self._rows[first:last].tolist()
+        return rows
 
 
 def _key(sha256: str) -> int:
     """Return the first 64 bits of a SHA-256, 0 for what is none."""
     return int(sha256[:16], 16) if re.match(r"[0-9a-f]{16}", sha256) else 0
-
-
-def _fetched(url: str, max_bytes: int) -> bytes:
-    """Return an image from elsewhere: the object, or a slice of it."""
-    found = _SLICE.match(url)
-    size = int(found["size"]) if found else max_bytes + 1
-    try:
-        data = read_url(found["path"], int(found["offset"]), size) if found else read_url(url, 0, size)
-    except FileNotFoundError as error:
-        raise ImageError(Reason.MISSING_FILE, "no such object") from error
-    if found and len(data) != size:
-        raise ImageError(Reason.TRUNCATED, f"{found['path']} ends before byte {int(found['offset']) + size}")
-    if len(data) > max_bytes:
-        raise ImageError(Reason.TOO_MANY_BYTES, f"more than {max_bytes} bytes")
-    return data
 
 
 def _read_slice(path: Path, offset: int, size: int) -> bytes:

@@ -7,7 +7,7 @@ import re
 import pyarrow as pa
 
 from goldpan.core.errors import InputError, MissingExtra
-from goldpan.core.remote import explain, is_of_store
+from goldpan.core.refusals import explain, is_of_store
 from goldpan.store.workspace import Workspace
 
 

@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from goldpan.core.errors import InputError, WorkspaceError
 from goldpan.core.place import is_url
-from goldpan.core.remote import explain, is_of_store, lance_options, speaking
+from goldpan.core.refusals import explain, is_of_store, speaking
+from goldpan.core.remote import lance_options
 
 if TYPE_CHECKING:
     import lance

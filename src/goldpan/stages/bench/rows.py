@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from goldpan.core.arrays import unit_rows
 from goldpan.core.errors import InputError
-from goldpan.core.remote import speaking
+from goldpan.core.refusals import speaking
 from goldpan.store.tables import Table
 from goldpan.store.workspace import Workspace, vector_array
 

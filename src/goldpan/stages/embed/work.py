@@ -6,6 +6,8 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -141,17 +143,17 @@ def _images(rows: list[Row], ws: Workspace, config: EmbedConfig, encoder: Encode
 
 def _opened(rows: list[Row], ws: Workspace, config: EmbedConfig) -> Iterator[tuple[Row, Image | ImageError]]:
     """Open each row's image; crops of one photo follow each other, so the photo is decoded once."""
-    last_uri, last = None, None
-    for row in rows:
-        if row.uri != last_uri or last is None:
-            last_uri, last = row.uri, _open(ws, config, row.uri or "")
-        cropped = last.crop(row.box) if row.box and not isinstance(last, ImageError) else last
-        yield row, cropped
+    photos = [(uri, list(crops)) for uri, crops in groupby(rows, lambda row: row.uri or "")]
+    found = ws.blobs.read_all([uri for uri, _ in photos])
+    for (_, crops), source in zip(photos, found, strict=True):
+        image = source if isinstance(source, ImageError) else _open(source, config)
+        for row in crops:
+            yield row, image.crop(row.box) if row.box and not isinstance(image, ImageError) else image
 
 
-def _open(ws: Workspace, config: EmbedConfig, uri: str) -> Image | ImageError:
+def _open(source: bytes | Path, config: EmbedConfig) -> Image | ImageError:
     try:
-        return open_image(ws.blobs.read(uri), max_pixels=config.max_pixels).image
+        return open_image(source, max_pixels=config.max_pixels).image
     except ImageError as error:
         return error
 
