@@ -12,6 +12,8 @@ import pytest
 
 from goldpan.core.place import place
 from goldpan.core.remote import file_system
+from goldpan.stages.acquire.table import STAGE as acquire_table
+from goldpan.stages.embed.run import STAGE as embed
 from goldpan.store.workspace import Workspace
 from tests.ceph import KEYS
 from tests.journeys.conftest import Shell
@@ -48,6 +50,21 @@ def test_from_photos_to_a_release_in_a_bucket(goldpan: Shell, bucket: str, photo
     assert [run["status"] for run in goldpan.json("log", ws)] == ["done"] * 4
     for text in ("secret", "AWS_"):
         assert text not in json.dumps([status, made, goldpan.json("log", ws)])
+
+
+def test_images_stay_in_their_bucket(bucket: str, photos: Path, tmp_path: Path) -> None:
+    names = sorted(photo.name for photo in photos.iterdir())[:10]
+    for name in names:
+        (place(bucket) / "photos" / name).upload(photos / name)
+    addresses = [f"{bucket}/photos/{name}" for name in names] + [f"{bucket}/photos/none.jpg", "https://host/a.jpg"]
+    (tmp_path / "list.csv").write_text("\n".join(["path", *addresses]))
+    ws = Workspace(tmp_path / "ws", create=True)
+    acquired = acquire_table(ws, table=tmp_path / "list.csv")
+    assert (acquired.rows_out, acquired.failures) == (10, {"missing_file": 2})
+    assert embed(ws, encoder="phash:8").rows_out == 10
+    (place(bucket) / "photos" / names[0]).unlink()
+    (place(bucket) / "photos" / names[1]).write_bytes(b"no image")
+    assert embed(ws, encoder="phash:8", name="later").failures == {"missing_file": 1, "not_an_image": 1}
 
 
 def test_parts_run_at_once(goldpan: Shell, bucket: str, photos: Path) -> None:

@@ -171,7 +171,7 @@ def _row(base: dict[str, Any], member: Member) -> dict[str, Any] | Failure:
 
 
 def _read(ws: Workspace, uri: str, max_bytes: int) -> bytes:
-    found = ws.blobs.read(uri)
+    found = ws.blobs.read(uri, max_bytes)
     if isinstance(found, bytes):
         return found
     try:

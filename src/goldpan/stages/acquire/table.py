@@ -7,6 +7,7 @@ from typing import Any
 
 from goldpan.compute.executor import Executor
 from goldpan.core.errors import InputError, Reason
+from goldpan.core.place import is_url
 from goldpan.core.progress import Progress
 from goldpan.core.records import Report
 from goldpan.stages.acquire.config import TableConfig
@@ -62,8 +63,14 @@ def _candidate(listed: Row, path_column: str, config: TableConfig) -> Candidate:
         if column is not None:
             row[name] = row.pop(column, None)
     fields, extra = split_fields({name: value for name, value in row.items() if name != "id"} | _id_extra(row, config))
-    root = config.root or config.table.parent
-    return Candidate(absolute(root / str(path)), (Member(f"{config.id_prefix}{key}", fields, extra),))
+    return Candidate(_address(str(path), config), (Member(f"{config.id_prefix}{key}", fields, extra),))
+
+
+def _address(path: str, config: TableConfig) -> str:
+    """Return where an image is: an object of a bucket, or a file; the web is for `goldpan acquire urls`."""
+    if is_url(path) and not path.startswith("http"):
+        return path
+    return absolute((config.root or config.table.parent) / path)
 
 
 def _id_extra(row: dict[str, Any], config: TableConfig) -> dict[str, Any]:
