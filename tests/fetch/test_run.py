@@ -131,6 +131,15 @@ def test_nothing_is_left_behind() -> None:
         assert (threading.active_count(), open_files()) == (threads, files)
 
 
+def test_another_thread_may_stop_it() -> None:
+    with serve(host=never, other=quick) as server, Fetcher(options(server)) as fetcher:
+        threading.Timer(0.3, fetcher.stop).start()
+        began = time.monotonic()
+        assert list(fetcher.fetch_all([Request(0, server.url("host"))])) == []
+        assert time.monotonic() - began < 1.5
+        assert [result.key for result in fetcher.fetch_all([Request(1, server.url("other"))])] == [1]
+
+
 def test_what_requests_raise_comes_out() -> None:
     def requests(url: str) -> Iterator[Request]:
         yield Request(1, url)

@@ -11,6 +11,10 @@ Item = TypeVar("Item")
 _END = object()
 
 
+def _nothing() -> None:
+    """Hurry nobody."""
+
+
 class Ahead(Generic[Item]):
     """Iterates in a thread, so that the consumer and the source of the items never wait for each other's work.
 
@@ -18,15 +22,19 @@ class Ahead(Generic[Item]):
         items: iterated, and closed, in the thread; what it raises is raised where the items are consumed.
         weigh: the size of an item.
         limit: the items that wait weigh so much at most, or there is one.
+        stop: called where no more items are wanted; may hurry the source up.
 
     Example:
         ``with Ahead(fetcher.fetch_all(requests), lambda item: len(item.body), 64 << 20) as arrivals: ...``
     """
 
-    def __init__(self, items: Iterator[Item], weigh: Callable[[Item], int], limit: int) -> None:
+    def __init__(
+        self, items: Iterator[Item], weigh: Callable[[Item], int], limit: int, stop: Callable[[], None] = _nothing
+    ) -> None:
         self._items = items
         self._weigh = weigh
         self._limit = limit
+        self._stop = stop
         self._waiting: queue.SimpleQueue[Item | BaseException | object] = queue.SimpleQueue()
         self._weight = 0
         self._room = threading.Condition()
@@ -42,6 +50,7 @@ class Ahead(Generic[Item]):
         with self._room:
             self._stopped = True
             self._room.notify()
+        self._stop()
         self._thread.join()
 
     def __iter__(self) -> Iterator[Item]:

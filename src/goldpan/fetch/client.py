@@ -7,7 +7,7 @@ http and https: see `urls`, `addresses` and `exchange`. How it treats a host: se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import inf
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -20,7 +20,7 @@ from goldpan.fetch.part import Checks
 from goldpan.fetch.records import Fetched, HostReport, Missed, Request
 from goldpan.fetch.resolver import Resolver
 from goldpan.fetch.robots import RobotsCache
-from goldpan.fetch.run import Run
+from goldpan.fetch.run import Run, Stopped
 from goldpan.fetch.wire import Wire
 
 __all__ = ["FetchError", "FetchOptions", "Fetched", "Fetcher", "HostReport", "Missed", "Request"]
@@ -73,9 +73,14 @@ class Fetcher:
         beyond that, the hosts that are waited for hold the rest up. While the caller is busy with a result no deadline
         runs.
         """
-        with self._line() as line:
+        with suppress(Stopped), self._line() as line:
             self._run = Run(self.options, *line)
             yield from self._run.results(requests)
+
+    def stop(self) -> None:
+        """Let the present `fetch_all` end within a second, from whatever thread; what is under way comes to nothing."""
+        if self._run is not None:
+            self._run.is_stopped = True
 
     def fetch(self, url: str) -> Fetched:
         """Return what one URL holds.

@@ -37,6 +37,10 @@ _NOT_SECRET = frozenset({"range", "if-range", "if-none-match", "if-modified-sinc
 _LEFT_ALONE = "{} failed too often in a row, so it is left alone for now."
 
 
+class Stopped(Exception):
+    """Raised by `Run.results` where it was told to stop."""
+
+
 class Run:
     """The state of one run; `results` does it all.
 
@@ -69,11 +73,18 @@ class Run:
         self._out: deque[Fetched | Missed] = deque()
         self._held = 0
         self._exhausted = False
+        self.is_stopped = False
 
     def results(self, requests: Iterable[Request]) -> Iterator[Fetched | Missed]:
-        """Yield one result for every request, in the order they come."""
+        """Yield one result for every request, in the order they come.
+
+        Raises:
+            Stopped: another thread has set `is_stopped`; it is looked at once a second.
+        """
         source = iter(requests)
         while True:
+            if self.is_stopped:
+                raise Stopped
             may_take_more = self._fill(source)
             while self._out:
                 left = time.monotonic()
