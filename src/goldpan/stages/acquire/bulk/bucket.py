@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from goldpan.core.errors import InputError
-from goldpan.core.remote import file_system, speaking
+from goldpan.core.refusals import speaking
+from goldpan.core.remote import file_system
 from goldpan.stages.acquire.bulk.templates import is_glob
 from goldpan.stages.acquire.bulk.wanted import Expected, Sizes
 

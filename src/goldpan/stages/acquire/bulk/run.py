@@ -22,7 +22,7 @@ from goldpan.stages.acquire.bulk.config import BulkConfig
 from goldpan.stages.acquire.bulk.ledger import LEDGER, Ledger
 from goldpan.stages.acquire.bulk.manifest import expecting, read_manifest
 from goldpan.stages.acquire.bulk.sources import carry, fetcher_of, size_of
-from goldpan.stages.acquire.bulk.wanted import Wanted, check, is_known
+from goldpan.stages.acquire.bulk.wanted import Expected, Wanted, check, is_known
 
 _SHOWN = 1000  # failures in the report; the ledger has all
 
@@ -51,7 +51,8 @@ def bring(stage: str, wanted: Sequence[Wanted], config: BulkConfig, progress: Pr
     with hold(config.output / ".lock", busy), fetcher_of(config, wanted) as fetcher:
         ledger = Ledger(config.output)
         missing = [file for file in wanted if not ledger.has(file)]
-        room = _Room(config.output, missing, fetcher)
+        absent = [file for file in missing if not (config.output / file.name).is_file()]
+        room = _Room(config.output, absent, fetcher)
         room.check()
         progress.start(f"{stage}, MB", room.megabytes)
         missed, found = _Carriers(config.output, ledger, fetcher, progress).bring(missing, config.files_at_once)
@@ -63,11 +64,11 @@ def bring(stage: str, wanted: Sequence[Wanted], config: BulkConfig, progress: Pr
 class _Room:
     """What the files will take, as far as it is known before they come."""
 
-    def __init__(self, folder: Path, missing: Sequence[Wanted], fetcher: Fetcher) -> None:
+    def __init__(self, folder: Path, absent: Sequence[Wanted], fetcher: Fetcher) -> None:
         self._folder = folder
         groups: dict[str, list[Wanted]] = defaultdict(list)
         self._bytes = 0
-        for file in missing:
+        for file in absent:
             if file.expected.sizes is not None:
                 self._bytes += file.expected.sizes.most
             else:
@@ -75,7 +76,7 @@ class _Room:
         for files in groups.values():  # shards of a kind are of about one size: ask for that of the first
             self._bytes += len(files) * (size_of(files[0], fetcher) or 0)
         self.megabytes = self._bytes // 1_000_000 or None
-        hidden = (hidden_name(folder / file.name) for file in missing)
+        hidden = (hidden_name(folder / file.name) for file in absent)
         parts = (path for start in hidden for path in start.parent.glob(f"{escape(start.name)}*"))
         self._there = sum(path.stat().st_size for path in parts)
 
@@ -146,11 +147,11 @@ class _Carriers:
         path = self._folder / file.name
         path.parent.mkdir(parents=True, exist_ok=True)
         hidden = hidden_name(path)
-        carry(file, hidden, self._fetcher, self._count)
         try:
-            check(hidden, file.expected)
+            carry(file, hidden, self._fetcher, self._count)
+            check(hidden, Expected(file.expected.sizes))  # the sums were compared on the way
         except FetchError:
-            hidden.unlink()
+            hidden.unlink(missing_ok=True)
             raise
         hidden.replace(path)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from goldpan.core.errors import InputError
 from goldpan.fetch.client import Fetched, Fetcher, Request
 from goldpan.fetch.options import FetchOptions, TransferOptions
+from goldpan.fetch.part import Checks
 from goldpan.fetch.urls import parse_url
 from goldpan.stages.acquire.bulk.bucket import download_bucket, list_bucket
 from goldpan.stages.acquire.bulk.hub import SCHEME, download_hub, list_hub
@@ -33,21 +34,21 @@ def find(templates: Iterable[str], parts: list[int]) -> dict[str, Expected]:
 
 
 def carry(file: Wanted, path: Path, fetcher: Fetcher, on_bytes: Callable[[int], None]) -> None:
-    """Bring a file to a path, on from where it broke off.
+    """Bring a file to a path, on from where it broke off, and compare its sums.
 
     Raises:
-        FetchError: it could not be brought.
+        FetchError: it could not be brought, or is another one.
         RemoteError: likewise, from a bucket.
         FileNotFoundError: the bucket has no such object.
     """
+    sizes, md5, sha256 = file.expected
     if _scheme(file.url) in _WEB:
-        sizes, md5, sha256 = file.expected
         exact = sizes.most if sizes is not None and sizes.least == sizes.most else None
         fetcher.download(file.url, path, sha256=sha256, md5=md5, size=exact, on_bytes=on_bytes)
-    elif file.url.startswith(SCHEME):
-        download_hub(file.url, path, on_bytes)
-    else:
-        download_bucket(file.url, path, on_bytes)
+        return
+    download = download_hub if file.url.startswith(SCHEME) else download_bucket
+    download(file.url, path, on_bytes)
+    Checks(sha256, md5).check(path)
 
 
 def fetcher_of(options: TransferOptions, files: Iterable[Wanted]) -> Fetcher:
