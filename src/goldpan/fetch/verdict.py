@@ -37,7 +37,7 @@ def problem_of(code: int, message: str) -> Problem:
     """Return what an error of libcurl stands for; what is no trouble of the network is a BAD_RESPONSE."""
     if code == pycurl.E_RECV_ERROR and ("chunk" in message or "headers" in message):  # it says so of bad ones as well
         return Reason.BAD_RESPONSE, f"{message}."
-    return _REASONS.get(code, Reason.BAD_RESPONSE), f"{(message or pycurl.easy_strerror(code)).rstrip('.')}."
+    return _REASONS.get(code, Reason.BAD_RESPONSE), f"{(message or f'Error {code} of libcurl').rstrip('.')}."
 
 
 def problem_with(status: int | None, problem: Problem | None, asked: Set[str]) -> Problem | None:
