@@ -115,7 +115,7 @@ def fail(code: int, message: str) -> dict[str, Any]:
 
 def jpeg(photo: Photo) -> bytes:
     """Return the file of a photo: smooth noise of its own."""
-    rng = np.random.default_rng(int(photo.id))
+    rng = np.random.default_rng(list(photo.id.encode()))
     coarse = Image.fromarray(rng.integers(0, 255, (4, 6, 3), np.uint8))
     stream = io.BytesIO()
     coarse.resize(photo.pixels, Image.Resampling.BICUBIC).save(stream, "JPEG", quality=95)
@@ -175,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, body, "application/json")
 
     def _photo(self, path: str) -> None:
-        number = path.rsplit("/", maxsplit=1)[-1].partition("_")[0]
+        number = path.rpartition("/")[2].removesuffix(".jpg").partition("_")[0]
         photo = next((photo for photo in self.flickr.photos if photo.id == number), None)
         self.flickr.fetched[number] += 1
         if photo is None or number in self.flickr.gone:

@@ -18,6 +18,7 @@ from goldpan.cli.main import run as cli
 from goldpan.core.errors import InputError, StageError
 from goldpan.core.records import Report
 from goldpan.formats.flickr_search import batch_key, class_photo_id, layout_of, photo_id, read_search, write_search
+from goldpan.formats.json_text import read_json
 from goldpan.stages.acquire.flickr import run as stage
 from goldpan.store.workspace import Workspace
 from tests.flickr_server import KEY, SECRET, Flickr, Photo, jpeg
@@ -201,7 +202,7 @@ def test_a_search_that_is_killed_goes_on(ws: Workspace, flickr: Flickr, place: P
 
 
 def acquire(ws: Workspace, flickr: Flickr, place: Path, **fields: Any) -> Report:
-    return search(ws, flickr, place, **{"search_only": False, "allow_private": True, "ports": [flickr.port]} | fields)
+    return search(ws, flickr, place, **{"search_only": False, "allow_private": True} | fields)
 
 
 def test_photos_are_downloaded_with_all_that_is_known_of_them(ws: Workspace, flickr: Flickr, place: Path) -> None:
@@ -239,7 +240,7 @@ def test_the_same_again_fetches_nothing(ws: Workspace, flickr: Flickr, place: Pa
 
 
 def test_private_addresses_need_leave(ws: Workspace, flickr: Flickr, place: Path) -> None:
-    report = acquire(ws, flickr, place, allow_private=False)
+    report = acquire(ws, flickr, place, allow_private=False, ports=[flickr.port])
     assert (report.rows_out, set(report.failures)) == (0, {"private_address"})
     assert not flickr.fetched
 
@@ -263,6 +264,25 @@ def test_search_results_are_downloaded_without_searching(ws: Workspace, flickr: 
     write_search(place / "more" / "b.json", read_search(path)[:3])
     again = stage.STAGE(ws, from_search=[place / "more"], allow_private=True, ports=[flickr.port])
     assert (again.rows_in, again.already_done, again.failures) == (3, 2, {"filtered": 1})
+
+
+def test_results_of_the_original_are_downloaded(ws: Workspace, shared: Path) -> None:
+    path = shared / "data/imagenetv2/search_results/2018-11-15-09-50-25.json"
+    entries = read_search(path)
+    listed = read_json(shared / "data/imagenetv2/metadata/candidate_blacklist.json", "the blacklist")
+    unwanted = sum(entry["id_ours"] in listed for entry in entries)
+    with Flickr([Photo(entry["id_ours"], "") for entry in entries]) as mirror:
+        report = stage.STAGE(
+            ws,
+            from_search=[path],
+            blacklist=shared / "data/imagenetv2/metadata/candidate_blacklist.json",
+            mirror=f"http://127.0.0.1:{mirror.port}/photos/{{id}}.jpg",
+        )
+    assert (report.rows_in, report.rows_out) == (14, 14 - unwanted)
+    row = ws.images.to_table(limit=1).to_pylist()[0]
+    assert (row["label"], row["license"], row["author"]) == ("n04392985", None, None)
+    entry = next(entry for entry in entries if entry["id_ours"] == row["id"])
+    assert json.loads(row["extra"])["search"] == entry | {"source_filename": path.name}
 
 
 def test_a_photo_of_an_earlier_search_for_another_class_gets_a_copy(ws: Workspace, flickr: Flickr, place: Path) -> None:
@@ -303,9 +323,16 @@ def test_the_command(flickr: Flickr, place: Path, capsys: pytest.CaptureFixture[
     assert cli(["init", str(ws)]) == 0
     words = ["acquire", "flickr", str(ws), "--classes", str(place / "classes.json")]
     words += ["--api-key-file", str(place / "key.json"), "--endpoint", flickr.endpoint, "--allow-private"]
-    words += ["--ports", str(flickr.port), "--requests-per-hour", "1e9", "--json"]
+    words += ["--requests-per-hour", "1e9", "--json"]
     assert cli(words) == 0
     shown = capsys.readouterr()
     report = json.loads(shown.out)
     assert (report["rows_in"], report["rows_out"], report["pages_asked"]) == (30, 30, 5)
     assert KEY not in shown.out + shown.err
+
+
+def test_shards_of_what_was_found(ws: Workspace, flickr: Flickr, place: Path) -> None:
+    report = acquire(ws, flickr, place, output=place / "shards", output_format="webdataset", copies=["scaled"])
+    assert (report.rows_out, report.details["copies"]) == (30, 30)
+    with tarfile.open(place / "shards" / "00000.tar") as tar:
+        assert len([name for name in tar.getnames() if name.endswith(".jpg")]) == 30

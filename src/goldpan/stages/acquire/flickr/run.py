@@ -15,6 +15,7 @@ from goldpan.compute.executor import Executor
 from goldpan.core.errors import FormatError, InputError, Reason
 from goldpan.core.progress import Progress
 from goldpan.core.records import Report
+from goldpan.fetch.urls import parse_url
 from goldpan.formats.flickr_search import Entry, read_pool, resolve, write_search
 from goldpan.formats.json_text import read_json
 from goldpan.stages.acquire.flickr.answers import Answers
@@ -50,16 +51,13 @@ def run(ws: Workspace, config: FlickrConfig, executor: Executor, progress: Progr
     if config.search_only:
         report = Report("acquire flickr", rows_in=len(entries), rows_out=len(entries))
     else:
-        report = bring_in(ws, config, [SOURCE], _links(entries, blacklist), executor.workers, progress)
+        links, workers = _links(entries, blacklist), executor.workers
+        report = bring_in(ws, _download_config(config), [SOURCE], links, workers, progress, len(entries))
+        entries = _write(ws, config, found, entries)
         if config.copies:
-            wanted = {entry["id_ours"] for entry in entries}
-            uris = {key: row["uri"] for key, row in _held(ws, config).items() if key in wanted}
-            report.details["copies"] = make_copies(
-                ws, uris, ws.path / "flickr", config.copies, executor.workers, progress
-            )
+            report.details["copies"] = _copy(ws, config, entries, workers, progress)
         if config.batch:
-            entries = write_batches(entries, blacklist, ws.path / "flickr")
-        _write(ws, config, found, entries)
+            _write(ws, config, found, write_batches(entries, blacklist, ws.path / "flickr"))
     report.details |= found.details
     if found.path is not None:
         report.outputs["search_json"] = str(found.path)
@@ -87,6 +85,18 @@ def _search(ws: Workspace, config: FlickrConfig, classes: Path, progress: Progre
     name = f"{search.began:%Y-%m-%d-%H-%M-%S}_{hashlib.sha256(asked.encode()).hexdigest()[:8]}.json"
     details = {"found": len(entries), "found_again": repeats, **search.counts, "cut_short": search.cut_short}
     return Found(entries, config.search_json or ws.path / "flickr" / name, details)
+
+
+def _download_config(config: FlickrConfig) -> FlickrConfig:
+    """Return how to download: where addresses may be private, so may the port of the endpoint."""
+    ports = {*config.ports, parse_url(config.endpoint).port} if config.allow_private else config.ports
+    return config.model_copy(update={"ports": sorted(ports)})
+
+
+def _copy(ws: Workspace, config: FlickrConfig, entries: list[Entry], workers: int, progress: Progress) -> int:
+    held = _held(ws, config)
+    uris = {key: held[key]["uri"] for key in (entry["id_ours"] for entry in entries) if key in held}
+    return make_copies(ws, uris, ws.path / "flickr", config.copies, workers, progress)
 
 
 def _read_blacklist(path: Path) -> dict[str, str]:
