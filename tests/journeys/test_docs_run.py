@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from goldpan.core.remote import file_system
 from tests.journeys.conftest import GOLDPAN
 
 ROOT = Path(__file__).parents[2]
@@ -47,8 +48,11 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_page_runs(page: Path, place: Path) -> None:
-    if page.name not in ("tutorial.md", "init.md", "run.md", "demo.md"):
+def test_the_page_runs(page: Path, place: Path, request: pytest.FixtureRequest) -> None:
+    if page.name == "stores.md":
+        request.getfixturevalue("ceph")
+        file_system("s3").mkdir("bucket")
+    if page.name not in ("tutorial.md", "init.md", "run.md", "demo.md", "stores.md"):
         shell(place, f"goldpan init ws{'' if page.name == 'acquire.md' else ' && goldpan acquire folder ws photos'}")
         if page.name == "acquire.md":
             shell(place, "goldpan init ws2")
