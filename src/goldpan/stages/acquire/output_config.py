@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 
 from goldpan.core.config import Config, runtime_field
 from goldpan.core.errors import InputError
-from goldpan.core.place import is_url
 
 
 class OutputConfig(Config):
@@ -29,6 +28,4 @@ class OutputConfig(Config):
             raise InputError(
                 "--output FOLDER and --output-format (webdataset, parquet, files, imagefolder) go together."
             )
-        if self.output is not None and is_url(str(self.output)):
-            raise InputError(f"--output {self.output}: shards are written to a folder of this machine.")
         return self

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from goldpan.core.errors import InputError, MissingExtra
@@ -18,9 +19,17 @@ _TABLE_EVERY_S = 60.0
 _MOST_STATUSES = 100
 
 
-def tracked(progress: Progress, config: WebConfig) -> Progress:
-    """Return a progress that tells Weights & Biases too, where the configuration names a project."""
-    return progress if config.wandb is None else Tracked(progress, config.wandb, config.model_dump(mode="json"))
+@contextmanager
+def tracked(progress: Progress, config: WebConfig) -> Iterator[Progress]:
+    """Give a progress that tells Weights & Biases too, where the configuration names a project."""
+    if config.wandb is None:
+        yield progress
+        return
+    told = Tracked(progress, config.wandb, config.model_dump(mode="json"))
+    try:
+        yield told
+    finally:
+        told.close()
 
 
 class Tracked:
@@ -77,6 +86,9 @@ class Tracked:
         if self._done:
             self._tabled = float("-inf")
             self._tell()
+
+    def close(self) -> None:
+        """End the run."""
         self._run.finish()
 
     def shard(self, stats: Stats) -> None:

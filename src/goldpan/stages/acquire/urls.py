@@ -65,8 +65,8 @@ def bring_in(
         progress: told of each link that is settled.
         total: how many links there are, where that is known.
     """
-    progress = tracked(progress, config)
     with ExitStack() as held:
+        progress = held.enter_context(tracked(progress, config))
         for source in sources:
             held.enter_context(ws.writing(source))
         door = Door(ws, sources, config.reasons_to_retry)
