@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from goldpan.core.interrupts import uninterrupted
+from goldpan.core.interrupts import gently, uninterrupted
 
 
 def test_an_interrupt_comes_after_the_block() -> None:
@@ -36,3 +36,21 @@ def test_other_threads_are_left_alone() -> None:
     thread.start()
     thread.join()
     assert inside == [signal.getsignal(signal.SIGINT)]
+
+
+def test_the_first_interrupt_stops_gently_the_second_at_once() -> None:
+    told = []
+    with pytest.raises(KeyboardInterrupt), gently(lambda: told.append("stop")):
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            assert not told
+        told.append("the rest")
+    assert told == ["stop", "the rest"]
+    with pytest.raises(KeyboardInterrupt), gently(lambda: told.append("stop")):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        told.append("never")
+    assert told == ["stop", "the rest", "stop"]
+    with gently(lambda: told.append("never")):
+        pass
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -132,12 +132,12 @@ def test_nothing_is_left_behind() -> None:
 
 
 def test_another_thread_may_stop_it() -> None:
-    with serve(host=never, other=quick) as server, Fetcher(options(server)) as fetcher:
+    with serve(host=never) as server, Fetcher(options(server)) as fetcher:
         threading.Timer(0.3, fetcher.stop).start()
         began = time.monotonic()
         assert list(fetcher.fetch_all([Request(0, server.url("host"))])) == []
         assert time.monotonic() - began < 1.5
-        assert [result.key for result in fetcher.fetch_all([Request(1, server.url("other"))])] == [1]
+        assert list(fetcher.fetch_all([Request(1, server.url("host"))])) == []
 
 
 def test_what_requests_raise_comes_out() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -26,3 +26,29 @@ def uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, usual)
         if waiting and callable(usual):
             usual(signal.SIGINT, waiting[0])
+
+
+@contextmanager
+def gently(stop: Callable[[], None]) -> Iterator[None]:
+    """Answer an interrupt by `stop`, which lets the block come to its end, and raise it then; raise a second at once.
+
+    Only the main thread is ever interrupted; in others nothing changes.
+    """
+    usual = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(usual):
+        yield
+        return
+    came: list[FrameType | None] = []
+
+    def first(_: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, usual)
+        came.append(frame)
+        stop()
+
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    if came:
+        usual(signal.SIGINT, came[0])

@@ -6,6 +6,7 @@ http and https: see `urls`, `addresses` and `exchange`. How it treats a host: se
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from math import inf
@@ -54,6 +55,7 @@ class Fetcher:
         self.options = options or FetchOptions()
         self._free: list[_Line] = []
         self._run: Run | None = None
+        self._stopped = threading.Event()
 
     def __enter__(self) -> Self:
         return self
@@ -75,12 +77,11 @@ class Fetcher:
         """
         with suppress(Stopped), self._line() as line:
             self._run = Run(self.options, *line)
-            yield from self._run.results(requests)
+            yield from self._run.results(requests, self._stopped.is_set)
 
     def stop(self) -> None:
-        """Let the present `fetch_all` end within a second, from whatever thread; what is under way comes to nothing."""
-        if self._run is not None:
-            self._run.is_stopped = True
+        """Let every `fetch_all` end within a second, from whatever thread; what is under way comes to nothing."""
+        self._stopped.set()
 
     def fetch(self, url: str) -> Fetched:
         """Return what one URL holds.

@@ -73,17 +73,22 @@ class Run:
         self._out: deque[Fetched | Missed] = deque()
         self._held = 0
         self._exhausted = False
-        self.is_stopped = False
 
-    def results(self, requests: Iterable[Request]) -> Iterator[Fetched | Missed]:
+    def results(
+        self, requests: Iterable[Request], is_stopped: Callable[[], bool] = lambda: False
+    ) -> Iterator[Fetched | Missed]:
         """Yield one result for every request, in the order they come.
 
+        Args:
+            requests: to be answered.
+            is_stopped: asked every second at least.
+
         Raises:
-            Stopped: another thread has set `is_stopped`; it is looked at once a second.
+            Stopped: `is_stopped` said so.
         """
         source = iter(requests)
         while True:
-            if self.is_stopped:
+            if is_stopped():
                 raise Stopped
             may_take_more = self._fill(source)
             while self._out:

@@ -8,6 +8,7 @@ from functools import partial
 
 from goldpan.compute.ahead import Ahead
 from goldpan.compute.sturdy import Lost, Sturdy
+from goldpan.core.interrupts import gently
 from goldpan.core.progress import Facts, HostFacts, Progress, Watcher
 from goldpan.fetch.client import Fetched, Fetcher, Missed, Request
 from goldpan.fetch.errors import FetchError
@@ -64,7 +65,8 @@ class Pipeline:
             self._progress.watch(self.facts)
         with (
             self._fetcher as fetcher,
-            Ahead(fetcher.fetch_all(self._requests()), _weight, _MAX_WAITING_BYTES) as arrived,
+            Ahead(fetcher.fetch_all(self._requests()), _weight, _MAX_WAITING_BYTES, fetcher.stop) as arrived,
+            gently(fetcher.stop),  # what came is unpacked still
         ):
             for parcel, result in pool.map_unordered(self._parcels(arrived)):
                 fetched = self._open.pop(parcel.number)
