@@ -2,13 +2,16 @@
 
 import asyncio
 import csv
+import hashlib
 import json
 import random
 import signal
+import tarfile
 import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from goldpan.store.workspace import Workspace
@@ -45,7 +48,7 @@ def listed(path: Path, server: HostileServer, many: int) -> Path:
         for number, url in enumerate(urls):
             writer.writerow([url, f"number {number}"])
             if number % 10 == 9:
-                writer.writerow([urls[number * 7 % number], "again"])
+                writer.writerow([urls[number // 2], "again"])
     return path
 
 
@@ -85,6 +88,40 @@ def test_acquire_urls_survives(goldpan: Shell, rounds: int, many: int) -> None:
     assert settled(goldpan.folder / "storm") == settled(goldpan.folder / "calm")
     calm, storm = (Workspace(goldpan.folder / name) for name in ("calm", "storm"))
     assert calm.blobs.table.count() == storm.blobs.table.count()
+
+
+def shards(folder: Path) -> dict[str, Any]:
+    """Return what shards hold: rows of Parquet files, and the SHA-256 of each file of a tar."""
+    held: dict[str, Any] = {path.name: pq.read_table(path).to_pylist() for path in folder.glob("*.parquet")}
+    for path in folder.glob("*.tar"):
+        with tarfile.open(path) as tar:
+            held[path.name] = {entry.name: hashlib.sha256(tar.extractfile(entry).read()).hexdigest() for entry in tar}
+    return held
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rounds", [3, 20])
+def test_shards_survive(goldpan: Shell, rounds: int) -> None:
+    rng = random.Random(rounds)
+    killed = 0
+    with HostileServer([Case(f"host{i}", numbered, None, None, "/", no_robots) for i in range(HOSTS)]) as server:
+        many = 60 * rounds
+        words = (listed(goldpan.folder / "list.csv", server, many), "--allow-private", "--ports", server.port)
+        words += ("--output-format", "webdataset", "--per-shard", 100)
+        for name in ("calm", "storm"):
+            goldpan("init", name)
+        goldpan("acquire", "urls", "calm", *words, "--output", "calm-shards", code=3)
+        calm = len(server.asked)
+        for _ in range(rounds):
+            process = goldpan.start("acquire", "urls", "storm", *words, "--output", "storm-shards")
+            time.sleep(rng.uniform(2.0, 7.0))
+            process.send_signal(signal.SIGKILL)
+            killed += process.wait() == -signal.SIGKILL
+        goldpan("acquire", "urls", "storm", *words, "--output", "storm-shards", code=3)
+    assert killed
+    assert shards(goldpan.folder / "storm-shards") == shards(goldpan.folder / "calm-shards")
+    assert settled(goldpan.folder / "storm")[1] == settled(goldpan.folder / "calm")[1]
+    assert len(server.asked) - calm < calm + killed * (calm // rounds)  # a few seconds of each round at most
 
 
 def test_misses_are_kept_as_they_come(goldpan: Shell) -> None:

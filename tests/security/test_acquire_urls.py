@@ -15,7 +15,7 @@ import pytest
 from goldpan.core.errors import Reason
 from goldpan.store.workspace import Workspace
 from tests.false_internet import BROKEN, NAMES, PRIVATE, PUBLIC, can_be_made, run_inside
-from tests.hostile import HostileServer
+from tests.hostile import Ask, Case, Hangup, HostileServer, no_robots
 from tests.hostile_cases import CASES
 from tests.journeys.conftest import GOLDPAN
 
@@ -148,6 +148,21 @@ def test_many_urls_of_one_host(tmp_path: Path, many: int) -> None:
     assert len(outcome.reasons) == many
     assert connections < 20
     assert outcome.peak < 1 << 30
+
+
+@pytest.mark.slow
+def test_many_large_bodies_at_once(tmp_path: Path) -> None:
+    piece = bytes(1 << 20)
+
+    async def thirty_megabytes(ask: Ask) -> None:
+        await ask.send(b"HTTP/1.1 200 OK\r\n\r\n", *[piece] * 30)
+        raise Hangup
+
+    cases = [Case(f"large{i}", thirty_megabytes, None, None, "/a.png", no_robots) for i in range(60)]
+    with HostileServer(cases) as server:
+        outcome = acquire(tmp_path, [(case.name, server.url(case.name)) for case in cases], server.port)
+    assert set(outcome.reasons.values()) == {"not_an_image"}
+    assert outcome.peak < 5 << 28  # of 1.8 GB
 
 
 @pytest.mark.skipif(not can_be_made(), reason="no network namespaces here (unshare, ip)")
