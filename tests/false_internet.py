@@ -19,8 +19,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tests.hostile import HostileServer
-from tests.hostile_cases import CASES
+from tests.hostile import Case, HostileServer, no_robots
+from tests.hostile_cases import CASES, to
 
 PUBLIC = "93.184.216.34"
 PRIVATE = ("10.0.0.1", "127.0.0.1", "169.254.169.254", "192.168.0.1")
@@ -35,6 +35,13 @@ NAMES = {
     "mixed.example": [PUBLIC, "127.0.0.1"],
 }
 """Names that answer with other addresses than the public one of the cases (`good.example` and so on)."""
+REDIRECTS = {
+    "to_loopback": "http://127.0.0.1/",
+    "to_loopback_v6": "http://[::1]/",
+    "to_a_private_name": "http://private.example/",
+    "to_a_mapped_name": "http://mapped.example/",
+}
+"""More cases, of public hosts that send to private ones."""
 BROKEN = {"missing.example": 3, "server-fails.example": 2}
 """Names answered with an error of DNS. `silent.example` is not answered."""
 _A, _AAAA = 1, 28
@@ -112,7 +119,8 @@ def main(report: str, *command: str) -> int:
         (folder / name).write_text(text)
         subprocess.run(["mount", "--bind", folder / name, f"/etc/{name}"], check=True)
     names = NameServer("127.0.0.1")
-    with HostileServer(list(CASES.values()), addresses=(PUBLIC, *PRIVATE), port=80) as server:
+    cases = [Case(name, to(location), None, None, "/", no_robots) for name, location in REDIRECTS.items()]
+    with HostileServer([*CASES.values(), *cases], addresses=(PUBLIC, *PRIVATE), port=80) as server:
         code = subprocess.run(command).returncode
         seen = {
             "connections": server.connections,

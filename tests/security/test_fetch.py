@@ -16,7 +16,7 @@ from goldpan.core.errors import Reason
 from goldpan.fetch.client import Fetcher
 from goldpan.fetch.options import FetchOptions
 from goldpan.fetch.records import Fetched, Missed, Request
-from tests.false_internet import BROKEN, NAMES, PRIVATE, PUBLIC, can_be_made, run_inside
+from tests.false_internet import BROKEN, NAMES, PRIVATE, PUBLIC, REDIRECTS, can_be_made, run_inside
 from tests.hostile import HostileServer
 from tests.hostile_cases import CASES, GOOD, to
 
@@ -214,7 +214,8 @@ def test_memory_stays_small(server: HostileServer) -> None:
 @pytest.mark.skipif(not can_be_made(), reason="no network namespaces here (unshare, ip)")
 def test_with_the_usual_settings_on_an_internet() -> None:
     names = [*NAMES, *BROKEN, "silent.example", "good.example", "rebinding.example", "to-metadata.example",
-             "to-metadata-in-hex.example", "to-metadata-mapped.example", "five-steps.example"]  # fmt: skip
+             "to-metadata-in-hex.example", "to-metadata-mapped.example", "five-steps.example",
+             *(name.replace("_", "-") + ".example" for name in REDIRECTS)]  # fmt: skip
     paths = {"five-steps.example": "/"}
     settings = FetchOptions(timeout=SECONDS, retries=0)
     urls = {name: f"http://{name}{paths.get(name, '/a.png')}" for name in names}
