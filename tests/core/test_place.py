@@ -1,6 +1,8 @@
 """Paths of buckets: the pure part of any, and what is done with objects on a real S3 server."""
 
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +99,12 @@ def test_files_and_folders_come_and_go(bucket: str, tmp_path: Path) -> None:
 def test_a_scheme_that_nobody_knows() -> None:
     with pytest.raises(InputError, match="gold://"):
         (place("gold://a") / "b").read_bytes()
+
+
+def test_a_client_that_is_not_installed_is_named() -> None:
+    script = "import sys; sys.modules['s3fs'] = None; from goldpan.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    done = subprocess.run([sys.executable, "-c", script, "status", "s3://b/ws"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "goldpan: s3fs is not installed; type: pip install 'goldpan[s3]'\n")
 
 
 def test_other_stores_of_fsspec() -> None:

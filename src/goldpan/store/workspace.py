@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -73,6 +74,11 @@ class Workspace:
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.path)!r})"
+
+    @property
+    def scratch(self) -> Path:
+        """A folder of this machine for what goes with the run: the workspace, or that for temporary files."""
+        return Path(tempfile.gettempdir()) if isinstance(self.path, RemotePath) else self.path
 
     @cached_property
     def images(self) -> Table:
