@@ -7,6 +7,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from goldpan.core.remote import file_system
@@ -15,6 +16,7 @@ from tests.journeys.conftest import GOLDPAN
 ROOT = Path(__file__).parents[2]
 PAGES = [path for path in sorted((ROOT / "docs").glob("*.md")) if re.search("```(console|python)", path.read_text())]
 PHOTOS = 100
+TOML = {"bench_run.md": "experiment.toml", "retrieve.md": "classes.toml"}
 
 
 @pytest.fixture
@@ -26,6 +28,8 @@ def place(tmp_path: Path, shared: Path) -> Path:
         shutil.copy(photo, tmp_path / "photos" / photo.name)
     shutil.copy(photos[0], tmp_path / "photo.jpg")
     (tmp_path / "dual-encoder").symlink_to(shared / "models/dual-encoder")
+    captions = pq.read_table(shared / "data/captions/laion_10000.parquet", columns=["URL", "TEXT"])
+    pq.write_table(captions.slice(0, 200), tmp_path / "captions.parquet")
     (tmp_path / "photos.csv").write_text(
         "id,path,kind\n" + "".join(f"c{i},photos/{photos[i].name},fish\n" for i in range(5))
     )
@@ -78,7 +82,7 @@ def test_the_page_runs(page: Path, place: Path, request: pytest.FixtureRequest) 
     python = []
     for kind, text in blocks(page):
         if kind == "toml":
-            (place / ("experiment.toml" if page.name == "bench_run.md" else "recipe.toml")).write_text(text)
+            (place / TOML.get(page.name, "recipe.toml")).write_text(text)
         elif kind == "python":
             python.append(text)
         else:
