@@ -201,6 +201,19 @@ def test_images_are_made_smaller_where_that_is_asked_for(ws: Workspace, server: 
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("settings", "keeps"), [
+    ({}, True), ({"keep_bytes": False}, False), ({"encode_format": "jpg"}, False),
+    ({"image_size": 20, "keep_bytes": True}, True), ({"skip_reencode": True}, True),
+])  # fmt: skip
+def test_bytes_are_kept_unless_others_are_asked_for(
+    ws: Workspace, server: HostileServer, tmp_path: Path, settings: dict[str, Any], keeps: bool
+) -> None:
+    acquire(ws, server, listing(tmp_path / "list.csv", {"url": server.url("web", "/1.jpg")}), **settings)
+    (row,) = rows_of(ws).values()
+    assert (ws.blobs.read(row["uri"]) == photo(1)) is keeps
+    assert ws.runs.all()[-1].config["keep_bytes"] is keeps
+
+
 def test_rules_leave_images_out(ws: Workspace, server: HostileServer, tmp_path: Path) -> None:
     path = listing(tmp_path / "list.csv", {"url": server.url("web", "/1.jpg")})
     report = acquire(ws, server, path, min_image_size=50)
@@ -233,6 +246,7 @@ def test_what_may_pass_is_tried_again(ws: Workspace, server: HostileServer, tmp_
     command = f"goldpan acquire urls {ws.path} '{path}' --retry transient "
     assert report.next_steps[0].startswith(command)
     assert f" --allow-private --ports {server.port}" in report.next_steps[0]
+    assert "keep-bytes" not in report.next_steps[0]
     assert acquire(ws, server, path, retry=["not_found"]).failures == report.failures
     again = acquire(ws, server, path, retry=["transient"])
     assert (again.rows_out, again.failures) == (2, {"not_found": 1})

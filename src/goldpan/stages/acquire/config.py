@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from goldpan.core.config import Config, runtime_field
 from goldpan.core.errors import Reason, UnknownName
@@ -90,12 +90,16 @@ class WebConfig(FetchOptions, Resize, OutputConfig, SourceConfig):
         "Fetch each URL from here instead, such as http://127.0.0.1:8000/{sha256}.jpg; also {url}, {host}, {path}, "
         "{query}, {url_sha256}, {md5}, {id}. The record keeps the URL.",
     )
+    keep_bytes: bool = Field(
+        True, description="Keep the bytes that came; by default unless a size, mode, format or quality is given."
+    )
     workers: int | None = runtime_field(None, "Processes that decode; the number of processors by default.", ge=1)
 
-    @property
-    def keeps_bytes(self) -> bool:
-        """True where nothing was said that asks for other bytes than those that came."""
-        return not self.model_fields_set & {"image_size", "resize_mode", "encode_format", "encode_quality"}
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_unless_asked(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        asked = fields.keys() & {"image_size", "resize_mode", "encode_format", "encode_quality"}
+        return {"keep_bytes": not asked, **fields}
 
 
 class UrlsConfig(WebConfig):

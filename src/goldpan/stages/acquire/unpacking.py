@@ -60,7 +60,7 @@ def unpack(parcel: Parcel, config: WebConfig) -> Unpacked:
         extra["md5"] = hashlib.md5(data, usedforsecurity=False).hexdigest()
         check_sum("MD5", parcel.md5, extra["md5"])
     is_truncated = False
-    if config.keeps_bytes:
+    if config.keep_bytes:
         is_truncated = not config.disable_all_reencoding and _ends_early(data, config)
         config = config.model_copy(update={"disable_all_reencoding": True, "resize_mode": "no"})
     made = resized(data, config, parcel.boxes)

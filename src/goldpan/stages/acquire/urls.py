@@ -97,11 +97,16 @@ def _find(ws: Workspace, path: Path) -> Path:
 
 def _retry_command(ws: Workspace, config: UrlsConfig) -> str:
     """Return the command that tries again what may pass."""
-    given = config.model_dump(mode="json", exclude_unset=True, exclude={"lists", "retry", "retry_failures"})
+    given = config.model_dump(mode="json", exclude_unset=True, exclude={"retry", "retry_failures"})
+    kept = given.pop("keep_bytes")
+    if UrlsConfig(**given).keep_bytes != kept:
+        given["keep_bytes"] = kept
+    del given["lists"]
     words = ["goldpan", "acquire", "urls", str(ws.path), *map(str, config.lists), "--retry", TRANSIENT]
     for name, value in given.items():
         for item in value if isinstance(value, list) else [value]:
-            words += [f"--{name.replace('_', '-')}", *([] if item is True else [str(item)])]
+            flag = f"--{'no-' if item is False else ''}{name.replace('_', '-')}"
+            words += [flag] if isinstance(item, bool) else [flag, str(item)]
     return shlex.join(words)
 
 
