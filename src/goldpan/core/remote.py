@@ -17,7 +17,7 @@ from goldpan.core.refusals import TIMEOUT_S, explain, speaking
 
 _CONNECT_S = min(5.0, TIMEOUT_S)
 _TRIES = 3
-_SLOWEST = 1 << 16  # bytes a second that an upload must reach
+_SLOWEST = 1 << 16  # bytes a second that a transfer must reach
 _TABLES = ("s3", "gs", "az")
 _IMAGES = (*_TABLES, "http", "https")
 
@@ -60,7 +60,7 @@ def _settings(scheme: str) -> dict[str, Any]:
 
 
 def deadline(files: Any, size: int = 0) -> dict[str, float]:
-    """Return the keyword that ends an operation of a file system over the network, if need be to upload `size` bytes.
+    """Return the keyword that ends an operation of a file system over the network that moves up to `size` bytes.
 
     Its own client has timeouts too, but waits forever where a server does not even say that it may go on with a PUT.
     """
@@ -99,7 +99,8 @@ def _read_objects(files: Any, spans: list[Span]) -> list[bytes | RemoteError]:
     urls, starts = [span.url for span in spans], [span.start for span in spans]
     ends = [span.start + span.size for span in spans]
     with speaking(urls[0]):
-        given = files.cat_ranges(urls, starts, ends, on_error="return", **deadline(files))
+        limit = deadline(files, sum(span.size for span in spans))
+        given = files.cat_ranges(urls, starts, ends, on_error="return", **limit)
     return [
         explain(data, span.url) if isinstance(data, Exception) else data
         for data, span in zip(given, spans, strict=True)
