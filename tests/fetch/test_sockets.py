@@ -11,10 +11,10 @@ PROGRAM = "import resource\nfrom goldpan.fetch.sockets import make_room\nprint(m
 @pytest.mark.parametrize(
     ("soft", "hard", "connections", "said"),
     [
-        (256, 2000, 512, "1024 1664"),
-        (256, 1200, 512, "560 1200"),
+        (256, 2000, 512, "1024 1152"),
+        (256, 900, 512, "772 900"),
         (5000, 6000, 512, "1024 5000"),
-        (256, 1000, 512, "Type --connections 360"),
+        (256, 600, 512, "Type --connections 472"),
     ],
 )
 def test_room_is_made(soft: int, hard: int, connections: int, said: str) -> None:

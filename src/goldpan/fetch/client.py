@@ -153,6 +153,6 @@ class Fetcher:
             raise
 
     def _new_line(self) -> _Line:
-        wire, resolver = Wire(self.options), Resolver()
+        wire, resolver = Wire(self.options), Resolver(tuple(self.options.name_servers))
         wire.listen(resolver.bell)
         return _Line(wire, resolver, RobotsCache(self.options.robot))

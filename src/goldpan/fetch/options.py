@@ -33,6 +33,7 @@ class TransferOptions(Config):
         None, description="Address or page where a site's owner reaches you; sent with user_agent.", pattern=r"^[ -~]+$"
     )
     http2: bool = runtime_field(True, "Speak HTTP/2 to https servers that can.")
+    name_servers: list[str] = runtime_field([], "Name servers to ask, such as 9.9.9.9; those of the system by default.")
     proxy: str | None = runtime_field(None, "Proxy, such as http://proxy:3128; that of the environment is not used.")
     ca_file: Path | None = runtime_field(None, "PEM file of the authorities to trust in place of the usual ones.")
 

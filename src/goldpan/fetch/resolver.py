@@ -1,19 +1,20 @@
-"""Names to addresses: many lookups at once, in threads of their own, since those of libcurl are 20 and wait in line.
+"""Names to addresses: thousands of lookups at once, by c-ares, since those of the system wait for one another in line.
 
-One lookup a host serves all of its URLs, and the transfers are pinned to its answer.
+One lookup a host serves all of its URLs, and the transfers are pinned to its answer. /etc/hosts and /etc/resolv.conf
+are read as the system reads them; a name with a dot is not looked for below the machine's own domains.
 """
 
 from __future__ import annotations
 
 import os
-import queue
-import socket
 import threading
 from collections import deque
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
-THREADS = 256
+MOST = 2048
 """Lookups at once. Most of the time of a list of web images goes into hosts that no longer answer."""
+_PATIENCE_S, _TRIES = 2.0, 2  # of c-ares: how long a name server may take, and how often it is asked
 
 
 class Answer(NamedTuple):
@@ -27,16 +28,15 @@ class Answer(NamedTuple):
 
 
 class Resolver:
-    """Looks hosts up as the system does (`getaddrinfo`); the eventfd `bell` is written to when answers came.
+    """Looks hosts up; the eventfd `bell` is written to when answers came.
 
-    A lookup cannot be stopped, so its thread is left behind when it takes too long, and ends with the process.
+    Args:
+        servers: name servers to ask, such as "127.0.0.1:5353"; those of the system where there are none.
     """
 
-    def __init__(self, threads: int = THREADS) -> None:
+    def __init__(self, servers: tuple[str, ...] = ()) -> None:
         self.bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._most = threads
-        self._threads = 0
-        self._asked: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._servers = servers
         self._answers: deque[Answer] = deque()
         self._lock = threading.Lock()  # between an answer's ring and the end of the bell
         self.pending = 0
@@ -44,10 +44,11 @@ class Resolver:
     def ask(self, host: str) -> None:
         """Begin to look `host` up."""
         self.pending += 1
-        self._asked.put(host)
-        if self._threads < min(self.pending, self._most):
-            self._threads += 1
-            threading.Thread(target=self._work, name="goldpan-lookup", daemon=True).start()
+        channel = self._as_it_is if "." in host else self._searched
+        try:
+            channel.getaddrinfo(host, None, callback=lambda found, error: self._answered(host, found, error))
+        except (UnicodeError, ValueError):
+            self._ring(Answer(host, (), "not a name that can be looked up", False))
 
     def answers(self) -> list[Answer]:
         """Return what came since the last call."""
@@ -58,28 +59,42 @@ class Resolver:
         return came
 
     def close(self) -> None:
-        """Send the threads home; those still at a lookup go when it ends."""
-        for _ in range(self._threads):
-            self._asked.put(None)
+        """Give up what is being looked up."""
         with self._lock:
             os.close(self.bell)
             self.bell = -1
+        for name in ("_as_it_is", "_searched"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
 
-    def _work(self) -> None:
-        while (host := self._asked.get()) is not None:
-            self._answers.append(look_up(host))
-            with self._lock:
-                if self.bell >= 0:
-                    os.eventfd_write(self.bell, 1)
+    @cached_property
+    def _as_it_is(self) -> Any:
+        import pycares
 
+        return self._channel(pycares.ARES_FLAG_NOSEARCH)
 
-def look_up(host: str) -> Answer:
-    """Return the addresses of a host, in the order to try them."""
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError as error:  # gaierror is one
-        passing = error.errno in (socket.EAI_AGAIN, socket.EAI_SYSTEM)
-        return Answer(host, (), str(error.strerror or error), passing)
-    except UnicodeError:
-        return Answer(host, (), "not a name that can be looked up", False)
-    return Answer(host, tuple(dict.fromkeys(str(address[0]) for *_, address in found)), None, False)
+    @cached_property
+    def _searched(self) -> Any:
+        return self._channel(None)
+
+    def _channel(self, flags: int | None) -> Any:
+        import pycares
+
+        return pycares.Channel(flags=flags, timeout=_PATIENCE_S, tries=_TRIES, servers=self._servers or None)
+
+    def _answered(self, host: str, found: Any, error: int | None) -> None:
+        """Take in an answer, in the thread of c-ares."""
+        from pycares import errno
+
+        if error is None:
+            nodes = (node.addr[0] for node in found.nodes)
+            self._ring(Answer(host, tuple(dict.fromkeys(address.decode() for address in nodes)), None, False))
+            return
+        for_good = (errno.ARES_ENOTFOUND, errno.ARES_ENODATA, errno.ARES_EBADNAME, errno.ARES_EBADSTR)
+        self._ring(Answer(host, (), str(errno.strerror(error)), error not in for_good))
+
+    def _ring(self, answer: Answer) -> None:
+        self._answers.append(answer)
+        with self._lock:
+            if self.bell >= 0:
+                os.eventfd_write(self.bell, 1)

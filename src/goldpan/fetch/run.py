@@ -19,7 +19,7 @@ from goldpan.fetch.lookups import Lookups
 from goldpan.fetch.options import FetchOptions
 from goldpan.fetch.permits import Permits
 from goldpan.fetch.records import Fetched, Missed, Request
-from goldpan.fetch.resolver import THREADS, Resolver
+from goldpan.fetch.resolver import MOST, Resolver
 from goldpan.fetch.retry import delay, is_transient
 from goldpan.fetch.robots import RobotsCache
 from goldpan.fetch.timers import Timers
@@ -124,7 +124,7 @@ class Run:
     @property
     def _takes_in(self) -> bool:
         """Whether more requests may be taken in: not where too many hosts wait to be looked up, or URLs for theirs."""
-        return not (self._exhausted or self._held >= self._options.look_ahead or self._resolver.pending >= THREADS)
+        return not (self._exhausted or self._held >= self._options.look_ahead or self._resolver.pending >= MOST)
 
     def _take(self, source: Iterator[Request]) -> None:
         left = time.monotonic()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import resource
 
 from goldpan.core.errors import InputError
-from goldpan.fetch.resolver import THREADS
 
 _OTHERS = 128
-"""Files that the rest of the process has open."""
+"""Files that the rest of the process has open, those to name servers among them."""
 
 
 def make_room(connections: int) -> int:
@@ -24,15 +23,14 @@ def make_room(connections: int) -> int:
         InputError: the system does not allow so many.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    besides = _OTHERS + 2 * THREADS  # a lookup asks two name servers at most at a time
-    if soft != resource.RLIM_INFINITY and soft < besides + 2 * connections:
-        limit = besides + 2 * connections
+    if soft != resource.RLIM_INFINITY and soft < _OTHERS + 2 * connections:
+        limit = _OTHERS + 2 * connections
         soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    room = 2 * connections if soft == resource.RLIM_INFINITY else soft - besides
+    room = 2 * connections if soft == resource.RLIM_INFINITY else soft - _OTHERS
     if room < connections:
         raise InputError(
-            f"{connections:,} connections need {connections + besides:,} open files; this system allows a process "
+            f"{connections:,} connections need {connections + _OTHERS:,} open files; this system allows a process "
             f"{hard:,}. Type --connections {max(1, room)}, or raise the limit (ulimit -Hn)."
         )
     return min(room, 2 * connections)
