@@ -7,6 +7,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -33,6 +34,9 @@ def place(tmp_path: Path, shared: Path) -> Path:
     (tmp_path / "photos.csv").write_text(
         "id,path,kind\n" + "".join(f"c{i},photos/{photos[i].name},fish\n" for i in range(5))
     )
+    # At an address from which nothing is fetched.
+    urls = pa.table({"URL": [f"http://127.0.0.1/{i}.jpg" for i in range(3)], "TEXT": ["a fish"] * 3})
+    pq.write_table(urls, tmp_path / "urls.parquet")
     (tmp_path / "shards").mkdir()
     with tarfile.open(tmp_path / "shards" / "000.tar", "w") as tar:
         for photo in photos[:5]:
