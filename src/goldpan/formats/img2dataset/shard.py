@@ -74,7 +74,7 @@ class Shard:
         if self.kind != "parquet":
             if caption is not None:
                 parts["txt"] = caption.encode("utf-8", "replace")
-            parts["json"] = json.dumps(row, indent=4).encode()
+            parts["json"] = json.dumps(row).encode()
         with disk_errors(self.layout.folder):
             place = self._body.append(row["key"], parts, label)
             entry = Entry(row | {"file": place.file} if self.kind == "imagefolder" else row, place, note(place))
