@@ -17,6 +17,8 @@ RATE_SECONDS = 10.0
 """Over how long the rate of a transfer is measured."""
 _PROTOCOLS = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
 _PAUSE: int = pycurl.WRITEFUNC_PAUSE
+_HEADER_BYTES = 512 << 10
+"""Bytes of headers that are read, those of answers that are not final among them; libcurl's bound varies."""
 
 
 class Receiver(Protocol):
@@ -99,6 +101,7 @@ class Exchange:
         self.problem: Problem | None = None
         self._enough = False
         self._forbidden: str | None = None
+        self._header_bytes = 0
         self._lines.clear()
         self.handle.setopt(pycurl.URL, url)
         self.handle.setopt(pycurl.RESOLVE, [f"+{pinned}"] if pinned else [])
@@ -138,11 +141,12 @@ class Exchange:
 
     def end(self, problem: Problem | None) -> None:
         """Take note of the end, and of headers that no body followed."""
-        if self.status is None and self._lines:
-            if are_whole(self._lines):
-                self._take_headers()
-            else:
-                problem = problem or (Reason.CUT_OFF, "The answer ends within its headers.")
+        if self._header_bytes > _HEADER_BYTES:
+            problem = Reason.BAD_RESPONSE, f"The answer has more than {_HEADER_BYTES:,} bytes of headers."
+        elif self.status is None and are_whole(self._lines):
+            self._take_headers()
+        elif self.status is None and not problem:
+            problem = Reason.CUT_OFF, "The answer ends within its headers."
         if problem and self._forbidden:
             problem = Reason.PRIVATE_ADDRESS, f"{self._forbidden} is no address that may be connected to."
         if not problem and not self._enough:
@@ -172,7 +176,7 @@ class Exchange:
             (pycurl.BUFFERSIZE, 128 << 10),  # fewer calls for large bodies: a sixth less work at 100 KB
             (pycurl.NOSIGNAL, 1),
             (pycurl.OPENSOCKETFUNCTION, self._open_socket),
-            (pycurl.HEADERFUNCTION, self._lines.append),
+            (pycurl.HEADERFUNCTION, self._take_line),
             (pycurl.WRITEFUNCTION, self._write),
         ):
             self.handle.setopt(option, value)
@@ -192,6 +196,13 @@ class Exchange:
         if self._options.proxy:
             return True  # it is the proxy's
         return port in self._options.ports and may_reach(host, self._options.allow_private)
+
+    def _take_line(self, line: bytes) -> int:
+        self._header_bytes += len(line)
+        if self._header_bytes > _HEADER_BYTES:
+            return 0
+        self._lines.append(line)
+        return len(line)
 
     def _take_headers(self) -> None:
         self.status, self.headers = read_headers(self._lines)

@@ -22,6 +22,8 @@ def read_headers(lines: list[bytes]) -> tuple[int, dict[str, str]]:
 
 
 def are_whole(lines: list[bytes]) -> bool:
-    """Return whether the last of the answers in `lines` has all of its headers: an empty line ends them."""
-    last = max((number for number, line in enumerate(lines) if line.startswith(b"HTTP/")), default=0)
-    return any(not line.strip() for line in lines[last:])
+    """Return whether `lines` hold all headers of the final answer, which an empty line ends; 1xx is not final."""
+    starts = [number for number, line in enumerate(lines) if line.startswith(b"HTTP/")]
+    if not starts or lines[starts[-1]].partition(b" ")[2].startswith(b"1"):
+        return False
+    return any(not line.strip() for line in lines[starts[-1] :])
