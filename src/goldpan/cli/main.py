@@ -22,6 +22,7 @@ VERBS = {
     "index": "Build index folders, search them, add and remove rows.",
     "bench": "Make vector-search benchmarks, and run index engines on them.",
     "retrieve": "Find image-text pairs of classes in large pools.",
+    "serve": "Search over HTTP: the API of clip-retrieval, one of our own, and a page.",
     "publish": "Write a benchmark in the layouts that other people's tools read.",
     "verify": "Check a benchmark: sums, headers, norms, duplicates, leakage, truth.",
     "convert": "Convert vectors or ground truth between formats.",

@@ -99,6 +99,11 @@ class Pool:
         """How near is measured."""
         return next(iter(self.sides.values())).metric
 
+    @property
+    def encoder_spec(self) -> str | None:
+        """What made the vectors, where it is known."""
+        return self._spec
+
     def search(self, queries: NDArray[Any], k: int, modality: Modality = "image", *, vectors: bool = False) -> Found:
         """Return up to k neighbors a query.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from goldpan.core.errors import FormatError
+from goldpan.core.errors import FormatError, ImageError, Reason
 from goldpan.core.records import Ids
 from goldpan.store.workspace import Workspace
 
@@ -35,7 +36,7 @@ class WorkspaceRows:
     columns: tuple[str, ...] = ("id", "image_path", "url", "caption", "label", "width", "height", "license", "author")
 
     def __init__(self, ws: Workspace, ids: NDArray[np.str_]) -> None:
-        self._images = ws.images.dataset()
+        self._images, self._blobs = ws.images.dataset(), ws.blobs
         self.n = len(ids)
         known = ws.images.to_table(columns=["id"])["id"]
         places = pc.index_in(pa.array(ids.tolist(), pa.string()), known)
@@ -51,6 +52,17 @@ class WorkspaceRows:
         wanted, back = np.unique(self._places[numbers], return_inverse=True)
         found = self._images.take(wanted.tolist(), columns=list(_OF_IMAGES)).to_pylist()
         return [_row(found[at], columns) for at in back.tolist()]
+
+    def picture(self, number: int) -> tuple[bytes | Path, tuple[float, float, float, float] | None]:
+        """Return the file or the bytes of the image of a row, and the part of it that is meant.
+
+        Raises:
+            ImageError: it cannot be read any more.
+        """
+        if self._images is None:
+            raise ImageError(Reason.MISSING_FILE, "the workspace holds no images.")
+        (image,) = self._images.take([int(self._places[number])], columns=["uri", "box"]).to_pylist()
+        return self._blobs.read(image["uri"] or ""), tuple(image["box"]) if image["box"] else None
 
 
 def _row(image: dict[str, Any], columns: Sequence[str]) -> dict[str, Any]:

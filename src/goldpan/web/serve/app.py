@@ -1,0 +1,53 @@
+"""The server's application: routes behind the door, within limits."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from goldpan import __version__
+from goldpan.web.serve import clip_api, page
+from goldpan.web.serve.errors import handle_errors
+from goldpan.web.serve.guard import Guard, SafeHeaders
+from goldpan.web.serve.keys import Keys
+from goldpan.web.serve.limits import Limits
+from goldpan.web.serve.service import Service
+
+
+def make_app(service: Service, keys: Keys | None, port: int) -> ASGIApp:
+    """Return the application.
+
+    Args:
+        service: what answers.
+        keys: who may ask; None where anyone may.
+        port: it is served at.
+    """
+    config = service.config
+    app: ASGIApp = Limits(make_routes(service), config)
+    app = Guard(app, keys, config.allow_host + ([config.host] if config.host and keys else []), port)
+    if config.public:
+        app = CORSMiddleware(app, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+    return SafeHeaders(app, public=config.public)
+
+
+def make_routes(service: Service) -> FastAPI:
+    """Return the routes alone."""
+    app = FastAPI(
+        title="goldpan serve", version=__version__, openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None
+    )
+    app.state.service = service
+    handle_errors(app)
+    app.include_router(page.router)
+    app.include_router(clip_api.router)
+    app.mount("/static", StaticFiles(directory=str(files("goldpan.web") / "static")))
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Return that the server is there."""
+        return {"status": "ok"}
+
+    return app

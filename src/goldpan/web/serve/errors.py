@@ -1,0 +1,80 @@
+"""What the server answers where it cannot do what was asked: a status, a word for programs, a sentence for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+
+from goldpan.core.errors import GoldpanError, ImageError, InputError, Reason, UnknownName
+from goldpan.fetch.client import FetchError
+
+_THEIR_FAULT = (Reason.BAD_URL, Reason.SCHEME_NOT_ALLOWED, Reason.PORT_NOT_ALLOWED, Reason.PRIVATE_ADDRESS)
+
+
+class Problem(BaseModel):
+    """Every answer with a status of 400 and above."""
+
+    error: str
+    message: str
+
+
+class Refused(InputError):
+    """A request that is not answered.
+
+    Attributes:
+        status: of HTTP.
+        code: a word for programs.
+    """
+
+    def __init__(self, status: int, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status, self.code = status, code
+
+
+def problem(status: int, code: str, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return a problem as a response."""
+    return JSONResponse(Problem(error=code, message=sentence).model_dump(), status, headers)
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Have every error answered as a `Problem`."""
+    app.add_exception_handler(GoldpanError, _ours)
+    app.add_exception_handler(RequestValidationError, _not_understood)
+    app.add_exception_handler(ValidationError, _not_understood)
+    app.add_exception_handler(HTTPException, _of_routing)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+async def _ours(_: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, Refused):
+        return problem(error.status, error.code, str(error))
+    if isinstance(error, FetchError):
+        return problem(400 if error.reason in _THEIR_FAULT else 502, str(error.reason), str(error))
+    if isinstance(error, ImageError):
+        return problem(400, str(error.reason), str(error))
+    return problem(404 if isinstance(error, UnknownName) else 400, "bad_request", str(error))
+
+
+async def _not_understood(_: Request, error: Exception) -> JSONResponse:
+    found: Sequence[Any] = error.errors() if isinstance(error, (RequestValidationError, ValidationError)) else []
+    said = [f"{'.'.join(str(part) for part in one['loc']) or 'body'}: {one['msg']}" for one in found[:5]]
+    return problem(400, "bad_request", "; ".join(said) or str(error))
+
+
+async def _of_routing(_: Request, error: Exception) -> JSONResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 400
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return problem(status, _WORDS.get(status, "bad_request"), str(error), dict(headers or {}))
+
+
+_WORDS = {404: "not_found", 405: "method_not_allowed"}
+
+
+async def _unforeseen(_: Request, __: Exception) -> JSONResponse:
+    return problem(500, "internal", "The server failed at this request; its log says how.")

@@ -1,0 +1,17 @@
+"""The search page."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+async def page() -> HTMLResponse:
+    """Return the search page."""
+    import jinja2
+
+    places = jinja2.Environment(loader=jinja2.PackageLoader("goldpan.web"), autoescape=True)
+    return HTMLResponse(places.get_template("search.html").render(title="goldpan"))

@@ -1,0 +1,142 @@
+"""What all requests share, and the steps that answers are made of."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goldpan.core.errors import ImageError
+from goldpan.core.machine import processors
+from goldpan.core.records import Ids
+from goldpan.fetch.client import Fetcher, FetchOptions
+from goldpan.formats.clip_indices import Modality
+from goldpan.imaging.opening import open_image
+from goldpan.stages.retrieve.pictures import COLUMN
+from goldpan.stages.retrieve.pool import Found
+from goldpan.web.serve.config import ServeConfig
+from goldpan.web.serve.errors import Refused
+from goldpan.web.serve.judges import load_judges
+from goldpan.web.serve.lanes import Lane
+from goldpan.web.serve.metrics import Metrics
+from goldpan.web.serve.pictures import Pictures
+from goldpan.web.serve.plain import plain
+from goldpan.web.serve.served import Search, ServedPool, open_all
+
+_FETCHES_AT_ONCE = 8
+_FETCH_SECONDS = 10.0
+
+
+class Service:
+    """The pools, and everything that answers about them.
+
+    Raises:
+        InputError: a pool or a model cannot be opened.
+        FormatError: as `InputError`.
+    """
+
+    def __init__(self, config: ServeConfig) -> None:
+        self.config = config
+        self.judges = load_judges(config)
+        self.pools = open_all(config)
+        self.metrics = Metrics()
+        self.work = Lane("work", max(2, processors()))
+        self._pictures = Pictures(config.max_pixels)
+        self._fetches = Lane("fetch", _FETCHES_AT_ONCE)
+        self._fetcher = Fetcher(_fetch_options(config))
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
+        self.work.close()
+        self._fetches.close()
+        self._fetcher.close()
+        for pool in self.pools.values():
+            pool.close()
+
+    async def of_text(self, pool: ServedPool, text: str) -> NDArray[np.float32]:
+        """Return the vector of a text, ``(dim,)``."""
+        with self.metrics["text_clip_inference_time"].time():
+            return await pool.needs_encoder().texts.ask(text)
+
+    async def of_image(self, pool: ServedPool, image: bytes) -> NDArray[np.float32]:
+        """Return the vector of an image file, ``(dim,)``."""
+        encoder = pool.needs_encoder()
+        with self.metrics["image_prepro_time"].time():
+            prepared = await self.work.run(self._prepared, encoder.encoder.prepare, image)
+        with self.metrics["image_clip_inference_time"].time():
+            return await encoder.images.ask(prepared)
+
+    def _prepared(self, prepare: Any, image: bytes) -> NDArray[Any]:
+        opened = open_image(image, max_bytes=self.config.max_body, max_pixels=self.config.max_pixels).image
+        prepared: NDArray[Any] = prepare(opened)
+        return prepared
+
+    async def of_url(self, pool: ServedPool, url: str) -> NDArray[np.float32]:
+        """Return the vector of an image somewhere else, ``(dim,)``."""
+        if not self.config.image_urls:
+            raise Refused(403, "image_urls_off", "This server fetches no images; send the image itself.")
+        pool.needs_encoder()
+        with self.metrics["download_time"].time():
+            fetched = await self._fetches.run(self._fetcher.fetch, url)
+        return await self.of_image(pool, fetched.body)
+
+    async def search(
+        self, pool: ServedPool, queries: NDArray[np.float32], k: int, modality: Modality, *, vectors: bool
+    ) -> Found:
+        """Return up to k neighbors of queries, ``(m, dim)``."""
+        if modality not in pool.pool.modalities or queries.shape[1] != pool.pool.dim:
+            pool.pool.search(queries, 1, modality)  # says what is wrong
+        with self.metrics["knn_index_time"].time():
+            return await pool.search.ask(Search(queries, min(k, pool.pool.n), modality, vectors))
+
+    def rows(self, pool: ServedPool, rows: Ids, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Return what is known of rows, as values that JSON has."""
+        with self.metrics["metadata_get_time"].time():
+            return [plain(row) for row in pool.pool.rows(rows, columns)] if len(rows) else []
+
+    def add_pictures(self, pool: ServedPool, rows: Ids, told: Sequence[dict[str, Any]]) -> None:
+        """Give rows that have a picture on this machine the key `image`, as base64 of a JPEG."""
+        for row, one in list(zip(rows.tolist(), told, strict=True))[: self.config.max_pictures]:
+            if one.get(COLUMN):
+                try:
+                    one["image"] = base64.b64encode(self.picture(pool, row, self.config.picture_side)).decode()
+                except ImageError:
+                    continue  # as clip-retrieval has it: no picture, no key
+
+    def picture(self, pool: ServedPool, row: int, side: int) -> bytes:
+        """Return the picture of a row as a JPEG.
+
+        Raises:
+            ImageError: it has none on this machine, or one that cannot be used.
+        """
+        return self._pictures.jpeg(pool.pool, row, side)
+
+
+def from_base64(text: str) -> bytes:
+    """Return the bytes of an image that was sent, also of a data URL.
+
+    Raises:
+        Refused: it is no base64.
+    """
+    try:
+        return base64.b64decode(text.partition(",")[2] if text.startswith("data:") else text)
+    except (binascii.Error, ValueError) as error:
+        raise Refused(400, "bad_request", f"The image is no base64: {error}.") from error
+
+
+def _fetch_options(config: ServeConfig) -> FetchOptions:
+    """Return how an image is fetched that a person names: at once, once, and without asking robots.txt."""
+    return FetchOptions(
+        timeout=min(_FETCH_SECONDS, config.timeout),
+        connect_timeout=min(_FETCH_SECONDS, config.timeout),
+        retries=0,
+        max_bytes=config.max_body,
+        robots="ignore",
+        opt_outs=[],
+        allow_private=config.allow_private,
+        ports=config.ports,
+    )
