@@ -35,6 +35,7 @@ class Mirror:
 
     def __init__(self, cuts: int = 0, etag: str | None = '"one"', ranges: bool = True) -> None:
         self.file, self.etag, self.cuts, self.ranges = FILE, etag, cuts, ranges
+        self.knows_no_conditions = False
         self.sent: list[tuple[str | None, str | None]] = []
 
     async def __call__(self, ask: Ask) -> None:
@@ -42,7 +43,7 @@ class Mirror:
         self.sent.append((wanted, condition))
         tag = {"etag": self.etag} if self.etag else {}
         start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and self.ranges else 0
-        if condition and condition != self.etag:
+        if condition and condition != self.etag and not self.knows_no_conditions:
             start = 0
         if start >= len(self.file):
             await ask.reply(status="416 Range Not Satisfiable", content_range=f"bytes */{len(self.file)}")
@@ -79,7 +80,7 @@ def test_it_goes_on_where_it_broke_off(tmp_path: Path) -> None:
     assert sum(counted) == len(FILE)
 
 
-def test_what_brings_something_is_no_failed_attempt(tmp_path: Path) -> None:
+def test_what_came_is_kept_for_another_run(tmp_path: Path) -> None:
     mirror = Mirror(cuts=2)
     with serve(mirror=mirror) as server, Fetcher(options(server, retries=0)) as fetcher:
         with pytest.raises(FetchError) as caught:
@@ -109,6 +110,26 @@ def test_a_changed_file_begins_anew(tmp_path: Path, known: bool) -> None:
         path = fetcher.download(server.url("mirror"), tmp_path / "file.bin", on_bytes=counted.append)
     assert path.read_bytes() == FILE
     assert sum(counted) == len(FILE)
+
+
+def test_a_changed_file_is_noticed_where_the_server_does_not(tmp_path: Path) -> None:
+    (tmp_path / "file.bin.part").write_bytes(OTHER[:120_000])
+    (tmp_path / "file.bin.part.etag").write_text('"zero"')
+    mirror, counted = Mirror(), list[int]()
+    mirror.knows_no_conditions = True
+    with serve(mirror=mirror) as server, Fetcher(options(server, retries=1)) as fetcher:
+        path = fetcher.download(server.url("mirror"), tmp_path / "file.bin", on_bytes=counted.append)
+    assert path.read_bytes() == FILE
+    assert mirror.sent == [("bytes=120000-", '"zero"'), (None, None)]
+    assert sum(counted) == len(FILE)
+
+
+@pytest.mark.parametrize("etag", ['W/"weak"', '"caf\u00e9"', '"two"\n"tags"'])
+def test_validators_that_are_none(tmp_path: Path, etag: str) -> None:
+    mirror = Mirror(cuts=1, etag=etag)
+    with serve(mirror=mirror) as server, Fetcher(options(server, retries=1)) as fetcher:
+        assert fetcher.download(server.url("mirror"), tmp_path / "file.bin").read_bytes() == FILE
+    assert mirror.sent == [(None, None), (None, None)]
 
 
 def test_a_sum_stands_in_for_a_validator(tmp_path: Path) -> None:

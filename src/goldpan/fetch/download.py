@@ -125,10 +125,13 @@ class _Tail:
             return False
         if headers.get("content-encoding", "identity") != "identity":
             self.problem = Reason.BAD_RESPONSE, f"The file comes encoded as {headers['content-encoding'][:40]!r}."
-        elif status == 206 and not (span and span[1] and int(span[1]) == self._part.size):
-            self.problem = Reason.BAD_RESPONSE, f"Another part came than that from byte {self._part.size:,}."
         elif status != 206:
-            self._restart(headers)
+            self._restart(_validator(headers))
+        elif not (span and span[1] and int(span[1]) == self._part.size):
+            self.problem = Reason.BAD_RESPONSE, f"Another part came than that from byte {self._part.size:,}."
+        elif self._is_of_another(headers):  # a server that does not know If-Range
+            self._restart(None)
+            self.problem = Reason.CUT_OFF, "The file has changed on the server."
         return not (self.problem or self.error)
 
     def write(self, data: bytes) -> bool:
@@ -150,11 +153,20 @@ class _Tail:
         """Return nothing: it is in the file."""
         return b""
 
-    def _restart(self, headers: dict[str, str]) -> None:
-        etag = headers.get("etag", "")
-        strong = etag if etag.startswith('"') else None
+    def _is_of_another(self, headers: dict[str, str]) -> bool:
+        ours, theirs = self._part.validator, _validator(headers)
+        return bool(ours and theirs and ours.startswith('"') and ours != theirs)
+
+    def _restart(self, validator: str | None) -> None:
         self._on_bytes(-self._part.size)
         try:
-            self._part.restart(strong or headers.get("last-modified"))
+            self._part.restart(validator)
         except OSError as error:
             self.error = error
+
+
+def _validator(headers: dict[str, str]) -> str | None:
+    """Return what tells this version of a file from others: its ETag, unless that is a weak one, or its date."""
+    etag = headers.get("etag", "")
+    found = etag if etag.startswith('"') else headers.get("last-modified", "")
+    return found if found.isascii() and found.isprintable() else None

@@ -64,11 +64,9 @@ class Part:
             self._file = self.path.open("ab", buffering=0)
         except OSError as error:
             raise InputError(f"{self.path} cannot be written: {error.strerror}.") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not self._is_ours():
             self._file.close()
-            raise InputError(f"{target} is being downloaded by another process; wait for it.") from None
+            raise InputError(f"{target} is being downloaded by another process; wait for it.")
 
     def __enter__(self) -> Self:
         return self
@@ -77,6 +75,14 @@ class Part:
         if self.size == 0:
             self.path.unlink(missing_ok=True)
         self._file.close()
+
+    def _is_ours(self) -> bool:
+        """Lock the file; return whether that went well, and nobody put it in its place before."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
+        except (BlockingIOError, FileNotFoundError):
+            return False
 
     @property
     def size(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import time
+from contextlib import suppress
 from typing import Any
 
 import pycurl
@@ -171,7 +172,8 @@ class Wire:
     def _watch(self, what: int, descriptor: int, multi: Any, data: object) -> None:
         if what == pycurl.POLL_REMOVE:
             self._watched.discard(descriptor)
-            self._epoll.unregister(descriptor)
+            with suppress(OSError):  # one that is closed is forgotten already
+                self._epoll.unregister(descriptor)
         elif descriptor in self._watched:
             self._epoll.modify(descriptor, _WATCH[what])
         else:
