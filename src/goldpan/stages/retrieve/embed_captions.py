@@ -25,11 +25,11 @@ from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Report
 from goldpan.encoders.loading import load_encoder
 from goldpan.encoders.protocol import Encoder
+from goldpan.formats.caption_column import caption_column
 from goldpan.formats.metadata import metadata_files, open_metadata
 from goldpan.formats.npy import open_npy, write_npy
 from goldpan.formats.parquet import TableFile
 from goldpan.formats.protocol import Address, VectorShape
-from goldpan.stages.retrieve.columns import caption_column
 from goldpan.stages.retrieve.config import EmbedCaptionsConfig
 from goldpan.stages.stage import make_config
 

@@ -16,12 +16,12 @@ from goldpan.compute.executor import LocalExecutor
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Report
 from goldpan.formats.atomic import replace_file
+from goldpan.formats.caption_column import caption_column
 from goldpan.formats.chunks import CHUNK_ROWS, chunk_names, write_chunks
 from goldpan.formats.class_lists import ClassList, read_classes
 from goldpan.formats.metadata import metadata_files, open_metadata
 from goldpan.search.captions.matches import Matcher
 from goldpan.search.captions.modes import class_matcher
-from goldpan.stages.retrieve.columns import caption_column
 from goldpan.stages.retrieve.config import SubstringConfig
 from goldpan.stages.retrieve.found import FoundRows
 from goldpan.stages.retrieve.predicates import Condition, fitting, parse_conditions
