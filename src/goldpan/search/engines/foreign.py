@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from goldpan.core.errors import FormatError, InputError
 from goldpan.core.machine import processors
-from goldpan.core.records import Metric, Neighbors
+from goldpan.core.records import Ids, Metric, Neighbors
 
 
 class ForeignIndex:
@@ -67,6 +67,15 @@ class ForeignIndex:
         """
         scores, ids, vectors = self._call("search_and_reconstruct", self._checked(queries), min(k, self.n))
         return _neighbors(ids, scores), vectors
+
+    def vectors(self, rows: Ids) -> NDArray[np.float32]:
+        """Return the vectors of rows as the index has them, ``(m, dim)`` float32.
+
+        Raises:
+            InputError: it keeps nothing to make them from, or cannot find them by row (IVF).
+        """
+        found: NDArray[np.float32] = self._call("reconstruct_batch", np.ascontiguousarray(rows, np.int64))
+        return found
 
     def _checked(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
         if queries.ndim != 2 or queries.shape[1] != self.dim:

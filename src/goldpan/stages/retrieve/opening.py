@@ -160,6 +160,9 @@ class _Foreign:
             return Found(self._index.search(queries, k), None)
         return Found(*self._index.search_and_reconstruct(queries, k))
 
+    def vectors(self, rows: Ids) -> NDArray[np.float32]:
+        return self._index.vectors(rows)
+
 
 class _Ours:
     """An index of ours; its ids, which are rows of what it was made from, become places of the metadata."""
@@ -175,6 +178,9 @@ class _Ours:
         places = np.searchsorted(self._numbers, np.maximum(ids, 0))
         rows = self._rows(ids) if vectors else None
         return Found(Neighbors(np.where(ids >= 0, places, -1), scores), rows)
+
+    def vectors(self, rows: Ids) -> NDArray[np.float32]:
+        return self._rows(self._numbers[rows])
 
     def _rows(self, ids: Ids) -> NDArray[np.float32]:
         """Read vectors from where they were indexed; zeros for the id -1."""
@@ -199,3 +205,6 @@ class _Exact:
     def find(self, queries: NDArray[np.float32], k: int, *, vectors: bool) -> Found:
         neighbors = exact_search(self._rows, queries, min(k, self.n), self.metric).neighbors
         return Found(neighbors, self._rows[neighbors.ids].astype(np.float32) if vectors else None)
+
+    def vectors(self, rows: Ids) -> NDArray[np.float32]:
+        return self._rows[rows].astype(np.float32)

@@ -44,6 +44,14 @@ class Searched(Protocol):
         """Return up to k neighbors a query, ``(n_queries, dim)`` float32."""
         ...
 
+    def vectors(self, rows: Ids) -> NDArray[np.float32]:
+        """Return the vectors of rows, ``(m, dim)``.
+
+        Raises:
+            InputError: they are not kept, or not by row.
+        """
+        ...
+
 
 class Pool:
     """One searchable collection.
@@ -122,6 +130,14 @@ class Pool:
         if rows.ndim != 2 or rows.shape[1] != self.dim:
             raise InputError(f"{self.name} holds vectors of {self.dim} values; the query has {rows.shape[-1]}.")
         return self.sides[modality].find(rows, min(k, self.n), vectors=vectors)
+
+    def vectors(self, numbers: Ids, modality: Modality) -> NDArray[np.float32]:
+        """Return the vectors of some rows, ``(m, dim)``, as the index has them.
+
+        Raises:
+            InputError: it does not keep them, or not by row.
+        """
+        return self.sides[modality].vectors(np.asarray(numbers, np.int64))
 
     def rows(self, numbers: Ids, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Return what is known of some rows; columns that the pool does not have are passed over."""

@@ -10,7 +10,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from goldpan import __version__
-from goldpan.web.serve import clip_api, page
+from goldpan.web.serve import api, clip_api, page
 from goldpan.web.serve.errors import handle_errors
 from goldpan.web.serve.guard import Guard, SafeHeaders
 from goldpan.web.serve.keys import Keys
@@ -27,22 +27,23 @@ def make_app(service: Service, keys: Keys | None, port: int) -> ASGIApp:
         port: it is served at.
     """
     config = service.config
-    app: ASGIApp = Limits(make_routes(service), config)
+    app: ASGIApp = Limits(make_routes(service, keys), config)
     app = Guard(app, keys, config.allow_host + ([config.host] if config.host and keys else []), port)
     if config.public:
         app = CORSMiddleware(app, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
     return SafeHeaders(app, public=config.public)
 
 
-def make_routes(service: Service) -> FastAPI:
+def make_routes(service: Service, keys: Keys | None) -> FastAPI:
     """Return the routes alone."""
     app = FastAPI(
         title="goldpan serve", version=__version__, openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None
     )
-    app.state.service = service
+    app.state.service, app.state.keys = service, keys
     handle_errors(app)
     app.include_router(page.router)
     app.include_router(clip_api.router)
+    app.include_router(api.router)
     app.mount("/static", StaticFiles(directory=str(files("goldpan.web") / "static")))
 
     @app.get("/health")

@@ -16,12 +16,10 @@ from starlette.responses import PlainTextResponse, Response
 from goldpan.core.errors import InputError
 from goldpan.core.records import Ids
 from goldpan.formats.clip_indices import Modality
-from goldpan.search.fusion import distinct
 from goldpan.stages.retrieve.pool import Found
-from goldpan.web.serve.errors import Refused
 from goldpan.web.serve.plain import Json
 from goldpan.web.serve.served import ServedPool, find
-from goldpan.web.serve.service import Service, from_base64
+from goldpan.web.serve.service import Service, from_base64, known_rows
 
 _LOOK_ALIKE = 0.94
 _USUAL_WEIGHT = 0.5
@@ -83,12 +81,7 @@ async def knn_service(request: Request) -> Response:
 
 def _checked(service: Service, asked: KnnRequest) -> int:
     k = asked.num_images if asked.num_result_ids is None else asked.num_result_ids
-    if max(k, asked.num_images) > service.config.max_results:
-        raise Refused(
-            400,
-            "too_many_results",
-            f"{max(k, asked.num_images):,} answers are asked for; {service.config.max_results:,} are the most.",
-        )
+    service.check_results(max(k, asked.num_images))
     if not k:
         raise InputError("num_images and num_result_ids are 0: nothing is asked for.")
     return k
@@ -103,7 +96,7 @@ async def _query(service: Service, pool: ServedPool, asked: KnnRequest) -> NDArr
     elif asked.image_url is not None:
         query = await service.of_url(pool, asked.image_url)
     elif asked.embedding_input is not None:
-        query = np.array(asked.embedding_input, np.float32)
+        query = pool.checked(np.array(asked.embedding_input, np.float32))
     else:
         raise InputError("Give one of text, image, image_url and embedding_input.")
     if asked.aesthetic_score is None or service.judges.beautify is None:
@@ -130,8 +123,7 @@ def _kept(service: Service, asked: KnnRequest, found: Found) -> Hits:
     (ids, scores), vectors = found
     keep = ids[0] >= 0
     if vectors is not None and asked.deduplicate:
-        with service.metrics["dedup_time"].time():
-            keep &= distinct(vectors[0], _LOOK_ALIKE)
+        keep &= service.distinct(vectors, _LOOK_ALIKE)[0]
     if vectors is not None and asked.use_violence_detector and service.judges.is_violent is not None:
         keep &= ~service.judges.is_violent(vectors[0])
     if vectors is not None and asked.use_safety_model and service.judges.is_unsafe is not None:
@@ -159,12 +151,7 @@ async def metadata(request: Request) -> Response:
     service: Service = request.app.state.service
     asked = MetadataRequest.model_validate_json(await request.body())
     pool = find(service.pools, asked.indice_name)
-    if len(asked.ids) > service.config.max_results:
-        raise Refused(
-            400,
-            "too_many_results",
-            f"{len(asked.ids):,} rows are asked for; {service.config.max_results:,} are the most.",
-        )
+    service.check_results(len(asked.ids))
     return Json(await service.work.run(_metadata, service, pool, asked.ids))
 
 
@@ -173,18 +160,6 @@ def _metadata(service: Service, pool: ServedPool, ids: list[int]) -> list[dict[s
     told = service.rows(pool, rows)
     service.add_pictures(pool, rows, told)
     return [{"id": row, "metadata": one} for row, one in zip(ids, told, strict=True)]
-
-
-def known_rows(pool: ServedPool, ids: list[int]) -> Ids:
-    """Return row numbers as an array.
-
-    Raises:
-        Refused: the pool has no such row.
-    """
-    outside = next((row for row in ids if not 0 <= row < pool.pool.n), None)
-    if outside is not None:
-        raise Refused(404, "no_such_row", f"{pool.name} has rows 0 to {pool.pool.n - 1}, not {str(outside)[:40]}.")
-    return np.array(ids, np.int64)
 
 
 @router.get("/indices-list")

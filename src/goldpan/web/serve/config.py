@@ -28,7 +28,7 @@ class ServeConfig(Config):
     token_file: Path | None = Field(
         None, description="Write the token to this file (mode 0600) for scripts; it goes when the server ends."
     )
-    max_results: int = runtime_field(10_000, "Most answers to one query.", ge=1)
+    max_results: int = runtime_field(20_000, "Most answers to one request, over all its queries.", ge=1)
     max_queries: int = runtime_field(256, "Most queries in one request.", ge=1)
     max_pictures: int = runtime_field(200, "Most pictures inside one answer of clip-retrieval's API.", ge=0)
     picture_side: int = runtime_field(512, "Pixels of the long side of such a picture.", ge=16, le=4096)
@@ -37,6 +37,7 @@ class ServeConfig(Config):
     max_requests: int = runtime_field(256, "Requests at work at once; more are turned away with 503.", ge=1)
     timeout: float = runtime_field(30.0, "Seconds a request may take.", gt=0)
     image_urls: bool = Field(True, description="Fetch images that queries name by URL.")
+    remote_pictures: bool = Field(False, description="Fetch and show pictures that rows name by URL only.")
     allow_private: bool = Field(False, description="Fetch them from addresses that are not public too.")
     ports: list[int] = Field([80, 443], description="Ports that their URLs may name.", min_length=1)
     aesthetic: Path | None = Field(

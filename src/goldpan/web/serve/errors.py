@@ -52,13 +52,24 @@ def handle_errors(app: FastAPI) -> None:
 
 
 async def _ours(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse(as_problem(error).model_dump(), status_of(error))
+
+
+def as_problem(error: BaseException) -> Problem:
+    """Return an error of ours as a problem."""
     if isinstance(error, Refused):
-        return problem(error.status, error.code, str(error))
-    if isinstance(error, FetchError):
-        return problem(400 if error.reason in _THEIR_FAULT else 502, str(error.reason), str(error))
-    if isinstance(error, ImageError):
-        return problem(400, str(error.reason), str(error))
-    return problem(404 if isinstance(error, UnknownName) else 400, "bad_request", str(error))
+        return Problem(error=error.code, message=str(error))
+    reason = error.reason if isinstance(error, FetchError | ImageError) else "bad_request"
+    return Problem(error=str(reason), message=str(error))
+
+
+def status_of(error: BaseException) -> int:
+    """Return the status of HTTP for an error of ours."""
+    if isinstance(error, Refused):
+        return error.status
+    if isinstance(error, FetchError) and error.reason not in _THEIR_FAULT:
+        return 502
+    return 404 if isinstance(error, UnknownName) else 400
 
 
 async def _not_understood(_: Request, error: Exception) -> JSONResponse:

@@ -58,12 +58,14 @@ class ServedPool:
         pool: the pool.
         encoder: what turns texts and images into its vectors; None where there is none.
         problem: why there is none.
-        compared: modalities whose vectors can be had, which telling look-alikes takes.
+        compared: modalities whose answers come with vectors, which telling look-alikes takes.
+        by_row: whether a row's vector can be had, to ask what is like it.
     """
 
     def __init__(self, name: str, pool: Pool, encoder: ServedEncoder | None, problem: str = "") -> None:
         self.name, self.pool, self.encoder, self.problem = name, pool, encoder, problem
         self.compared = {modality for modality in pool.modalities if _keeps_vectors(pool, modality)}
+        self.by_row = _knows_rows(pool)
         self.search: Together[Search, Found] = Together("search", self._search)
 
     def needs_encoder(self) -> ServedEncoder:
@@ -75,6 +77,16 @@ class ServedPool:
         if self.encoder is None:
             raise InputError(f"{self.name} takes vectors only: {self.problem}")
         return self.encoder
+
+    def checked(self, query: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return a query that fits.
+
+        Raises:
+            InputError: it has another dimension.
+        """
+        if len(query) != self.pool.dim:
+            raise InputError(f"{self.name} holds vectors of {self.pool.dim} values; the query has {len(query)}.")
+        return query
 
     def close(self) -> None:
         """Let go of the threads."""
@@ -144,6 +156,14 @@ def _served(name: str, pool: Pool, encoders: dict[str, ServedEncoder]) -> Served
 def _keeps_vectors(pool: Pool, modality: Modality) -> bool:
     try:
         pool.search(np.zeros((1, pool.dim), np.float32), 1, modality, vectors=True)
+    except InputError:
+        return False
+    return True
+
+
+def _knows_rows(pool: Pool) -> bool:
+    try:
+        pool.vectors(np.array([0]), pool.modalities[0])
     except InputError:
         return False
     return True

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from goldpan.core.errors import ImageError
+from goldpan.core.errors import ImageError, InputError
 from goldpan.core.machine import processors
 from goldpan.core.records import Ids
 from goldpan.fetch.client import Fetcher, FetchOptions
 from goldpan.formats.clip_indices import Modality
 from goldpan.imaging.opening import open_image
+from goldpan.search.fusion import distinct
 from goldpan.stages.retrieve.pictures import COLUMN
 from goldpan.stages.retrieve.pool import Found
 from goldpan.web.serve.config import ServeConfig
@@ -29,6 +30,7 @@ from goldpan.web.serve.served import Search, ServedPool, open_all
 
 _FETCHES_AT_ONCE = 8
 _FETCH_SECONDS = 10.0
+_URL = "url"
 
 
 class Service:
@@ -56,6 +58,21 @@ class Service:
         self._fetcher.close()
         for pool in self.pools.values():
             pool.close()
+
+    def check_results(self, asked: int) -> None:
+        """Refuse to answer with more than is allowed.
+
+        Raises:
+            Refused: it is more.
+        """
+        if asked > self.config.max_results:
+            most = self.config.max_results
+            raise Refused(400, "too_many_results", f"{asked:,} answers are asked for; {most:,} are the most.")
+
+    @property
+    def shown_by(self) -> tuple[str, ...]:
+        """Columns that tell where a row's picture is."""
+        return (COLUMN, _URL) if self.config.remote_pictures else (COLUMN,)
 
     async def of_text(self, pool: ServedPool, text: str) -> NDArray[np.float32]:
         """Return the vector of a text, ``(dim,)``."""
@@ -88,8 +105,8 @@ class Service:
         self, pool: ServedPool, queries: NDArray[np.float32], k: int, modality: Modality, *, vectors: bool
     ) -> Found:
         """Return up to k neighbors of queries, ``(m, dim)``."""
-        if modality not in pool.pool.modalities or queries.shape[1] != pool.pool.dim:
-            pool.pool.search(queries, 1, modality)  # says what is wrong
+        if modality not in pool.pool.modalities:
+            raise InputError(f"{pool.name} has no {modality} index; it has: {', '.join(pool.pool.modalities)}.")
         with self.metrics["knn_index_time"].time():
             return await pool.search.ask(Search(queries, min(k, pool.pool.n), modality, vectors))
 
@@ -106,6 +123,26 @@ class Service:
                     one["image"] = base64.b64encode(self.picture(pool, row, self.config.picture_side)).decode()
                 except ImageError:
                     continue  # as clip-retrieval has it: no picture, no key
+
+    def distinct(self, vectors: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+        """Return which answers, ``(m, k, dim)``, are unlike all better ones to the same query."""
+        with self.metrics["dedup_time"].time():
+            return np.stack([distinct(one, threshold) for one in vectors])
+
+    async def thumbnail(self, pool: ServedPool, row: int, side: int) -> bytes:
+        """Return the picture of a row as a JPEG, fetched where it is elsewhere and that was allowed.
+
+        Raises:
+            Refused: there is none.
+        """
+        try:
+            return await self.work.run(self.picture, pool, row, side)
+        except ImageError as error:
+            url = pool.pool.rows(np.array([row]), [_URL])[0].get(_URL) if self.config.remote_pictures else None
+            if not url:
+                raise Refused(404, "no_picture", f"Row {row} has no picture to show: {error.detail}") from error
+        fetched = await self._fetches.run(self._fetcher.fetch, str(url))
+        return await self.work.run(self._pictures.made, pool.pool, row, side, fetched.body)
 
     def picture(self, pool: ServedPool, row: int, side: int) -> bytes:
         """Return the picture of a row as a JPEG.
@@ -140,3 +177,15 @@ def _fetch_options(config: ServeConfig) -> FetchOptions:
         allow_private=config.allow_private,
         ports=config.ports,
     )
+
+
+def known_rows(pool: ServedPool, rows: Sequence[int]) -> Ids:
+    """Return row numbers as an array.
+
+    Raises:
+        Refused: the pool has no such row.
+    """
+    outside = next((row for row in rows if not 0 <= row < pool.pool.n), None)
+    if outside is not None:
+        raise Refused(404, "no_such_row", f"{pool.name} has rows 0 to {pool.pool.n - 1}, not {str(outside)[:40]}.")
+    return np.array(rows, np.int64)
