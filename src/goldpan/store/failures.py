@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from goldpan.core.errors import Reason
 from goldpan.core.text import printable
 from goldpan.store.tables import Table
+
+_READ_ROWS = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,12 @@ class Failures:
 
     def reasons(self) -> dict[str, str]:
         """Return the reason of every id that failed before."""
-        rows = self.table.to_table(self._where, ["id", "reason"])
-        return dict(zip(rows["id"].to_pylist(), rows["reason"].to_pylist(), strict=True))
+        return dict(self.scan())
+
+    def scan(self) -> Iterator[tuple[str, str]]:
+        """Yield every id that failed before, and why, in bounded memory."""
+        for batch in self.table.scan(["id", "reason"], self._where, _READ_ROWS):
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
     def forget(self, ids: Sequence[str]) -> None:
         """Take failures off the table because their items are tried again, remembering how often they were."""
@@ -55,7 +61,7 @@ class Failures:
                     "id": failure.id,
                     "reason": failure.reason.value,
                     "detail": printable(failure.detail[:1000]),
-                    "attempts": self._retried.get(failure.id, 0) + 1,
+                    "attempts": self._retried.pop(failure.id, 0) + 1,
                     "at": now,
                 }
                 for failure in failures

@@ -7,8 +7,13 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 from goldpan.core.errors import Reason
+from goldpan.stages.acquire.digests import DigestMap
 from goldpan.store.failures import Failure
 from goldpan.store.workspace import Workspace
+
+_MET = 1 << 31
+_READ_ROWS = 65_536
+_REASONS = tuple(Reason)
 
 
 class Fate(Enum):
@@ -40,11 +45,16 @@ class Door:
 
     def __init__(self, ws: Workspace, sources: Sequence[str], retry: frozenset[Reason]) -> None:
         self.failures = {source: ws.failures_of("acquire", source) for source in sources}
-        self._failed = {source: failures.reasons() for source, failures in self.failures.items()}
-        rows = ws.images.to_table(columns=["id", "source"])
-        self._owner = dict(zip(rows["id"].to_pylist(), rows["source"].dictionary_encode().to_pylist(), strict=True))
         self._retry = retry
-        self._met: set[str] = set()
+        self._numbers = {source: number for number, source in enumerate(sources, start=1)}
+        self._ids = DigestMap(ws.images.count())  # the number of the source that has it, and whether it was met
+        for batch in ws.images.scan(["id", "source"], batch_rows=_READ_ROWS):
+            for key, source in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                self._ids.put(key, self._numbers.setdefault(source, len(self._numbers) + 1))
+        self._failed = DigestMap()  # the number of the reason
+        for source, failures in self.failures.items():
+            for key, reason in failures.scan():
+                self._failed.put(self._of(source, key), 1 + _REASONS.index(reason))
         self._repeats: Counter[str] = Counter()
         self.seen = 0
         self.known = 0
@@ -55,23 +65,27 @@ class Door:
     def meet(self, source: str, key: str) -> Fate:
         """Count one row of a source by its id; tell what is to be done with it."""
         self.seen += 1
-        if key in self._met:
+        state = self._ids.put(key, _MET)
+        if state & _MET:
             self._repeats[key] += 1
             again = f"{key}#{self._repeats[key] + 1}"
             return self._collide(source, again, f"the source holds the id {key} more than once")
-        self._met.add(key)
         if self._has_failed(source, key):
             return Fate.FAILED_BEFORE
-        owner = self._owner.get(key)
-        if owner is not None and owner != source:
+        if state not in (0, self._numbers[source]):
+            owner = next(name for name, number in self._numbers.items() if number == state)
             return self._collide(source, key, f"the id exists already, from {owner}; give this source an --id-prefix")
-        self.known += owner is not None
-        self.admitted += owner is None
-        return Fate.FRESH if owner is None else Fate.KNOWN
+        self.known += state != 0
+        self.admitted += state == 0
+        return Fate.KNOWN if state else Fate.FRESH
+
+    def has_met(self, key: str) -> bool:
+        """Tell whether an id was met before, in whatever source."""
+        return bool(self._ids[key] & _MET)
 
     def is_taken(self, source: str, key: str) -> bool:
         """Tell whether an id was met before, or belongs to a row of another source."""
-        return key in self._met or self._owner.get(key, source) != source
+        return self._ids[key] not in (0, self._numbers[source])
 
     def turn_away(self, source: str, failure: Failure) -> None:
         """Keep the failure of a row that was met until it is written."""
@@ -79,21 +93,23 @@ class Door:
 
     def reason_of(self, source: str, key: str) -> Reason | None:
         """Return why an id of a source failed before; None where it did not."""
-        reason = self._failed[source].get(key)
-        return None if reason is None else Reason(reason)
+        number = self._failed[self._of(source, key)] if self._failed else 0
+        return _REASONS[number - 1] if number else None
 
     def tried_again(self, source: str, keys: Sequence[str]) -> list[str]:
         """Return those of some ids of a source that failed before."""
-        failed = self._failed[source]
-        return [key for key in keys if key in failed]
+        return [key for key in keys if self.reason_of(source, key)]
 
     def _has_failed(self, source: str, key: str) -> bool:
         """Count an id that failed before and is left alone."""
-        reason = self._failed[source].get(key)
+        reason = self.reason_of(source, key)
         if reason is None or reason in self._retry:
             return False
         self.failed_before[reason] += 1
         return True
+
+    def _of(self, source: str, key: str) -> str:
+        return f"{self._numbers[source]} {key}"
 
     def _collide(self, source: str, key: str, detail: str) -> Fate:
         if self._has_failed(source, key):

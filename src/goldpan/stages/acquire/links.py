@@ -83,7 +83,7 @@ def read_links(path: Path, source: str, config: UrlsConfig) -> Iterator[Link]:
         listed = open_listed(file)
         columns = _choose(listed, config)
         for row in listed.rows:
-            link = replace(_link(row, file.name, source, columns), row=row.number)
+            link = _link(row, file.name, source, columns)
             yield link if config.output is None else replace(link, listed=_listed(row, columns, link.url))
 
 
@@ -117,7 +117,8 @@ def _link(row: Row, file: str, source: str, columns: _Columns) -> Link:
     boxes, wrong = _boxes(role.get("box"))
     problem = row.problem or ("" if url else "has no URL") or wrong
     if problem:
-        return Link(source, f"{file} row {row.number}", url, {}, {}, problem=f"row {row.number} of {file} {problem}")
+        where = f"row {row.number} of {file}"
+        return Link(source, f"{file} row {row.number}", url, {}, {}, problem=f"{where} {problem}", row=row.number)
     fields, extra = split_fields({columns.names.get(name, name): value for name, value in given.items()})
     return Link(
         source,
@@ -128,6 +129,7 @@ def _link(row: Row, file: str, source: str, columns: _Columns) -> Link:
         sha256=str(role.get("sha256") or "").strip().lower(),
         md5=str(role.get("md5") or "").strip().lower(),
         boxes=boxes,
+        row=row.number,
     )
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from goldpan.formats.img2dataset.layout import Slot
+from goldpan.stages.acquire.digests import DigestMap, Texts
 from goldpan.stages.acquire.door import Door, Fate
 from goldpan.stages.acquire.links import Link
 from goldpan.store.failures import Failure
 
-_DIGEST_BYTES = 16  # of SHA-256: no two of all the URLs there are have the same
-_ID_BYTES = 8
+_ID_DIGITS = 16
 
 
 class Ticket(NamedTuple):
@@ -77,7 +77,8 @@ class Register:
         self._door, self._fetches_repeats = door, fetches_repeats
         self.entered = 0
         self._prefix = prefix
-        self._first: dict[bytes, str] = {}
+        self._first = DigestMap()  # of URLs whose first row has another id than the usual: the number of its id
+        self._ids = Texts()
         self._last_number: Counter[tuple[str, str]] = Counter()
         self._repeats = tempfile.TemporaryFile("w+", encoding="utf-8", dir=folder)  # noqa: SIM115  see `close`
 
@@ -91,14 +92,14 @@ class Register:
                 fate = Fate.BAD
                 self._door.turn_away(link.source, Failure(key, link.reason, link.problem))
             return Ticket(key, link, fate, slot)
-        digest = hashlib.sha256(link.url.encode()).digest()[:_DIGEST_BYTES]
-        first = self._first.get(digest)
-        if not link.id or first is not None:
-            key = self._free(link.source, self._prefix + (link.id or digest[:_ID_BYTES].hex()))
+        usual = self._prefix + hashlib.sha256(link.url.encode()).hexdigest()[:_ID_DIGITS]
+        first = self._find(link.url, usual)
+        if not link.id or first:
+            key = self._free(link.source, key if link.id else usual)
         fate = self._door.meet(link.source, key)
-        if first is None and fate is not Fate.ID_IS_TAKEN:
-            self._first[digest] = key
-        if fate is not Fate.FRESH or first is None or self._fetches_repeats:
+        if not first and key != usual and fate is not Fate.ID_IS_TAKEN:
+            self._first.put(link.url, 1 + self._ids.append(key))
+        if fate is not Fate.FRESH or not first or self._fetches_repeats:
             return Ticket(key, link, fate, slot)
         repeat = Repeat(link.source, key, first, link.fields, link.extra, link.sha256, link.md5)
         self._repeats.write(json.dumps(repeat, default=str) + "\n")
@@ -117,6 +118,11 @@ class Register:
     def close(self) -> None:
         """Forget the repeats."""
         self._repeats.close()
+
+    def _find(self, url: str, usual: str) -> str:
+        """Return the id of the first row with a URL; empty where there is none before."""
+        number = self._first[url] if self._first else 0
+        return self._ids[number - 1] if number else usual if self._door.has_met(usual) else ""
 
     def _free(self, source: str, base: str) -> str:
         """Return the first of `base`, `base-2`, `base-3` ... that no other row has."""
