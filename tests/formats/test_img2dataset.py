@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from goldpan.core.errors import FormatError, StageError
+from goldpan.core.errors import FormatError, InputError, StageError
 from goldpan.formats.img2dataset.bodies import Kind, class_folder
 from goldpan.formats.img2dataset.journal import Entry, Place, read_journal
 from goldpan.formats.img2dataset.layout import Layout, Slot, read_stats
@@ -254,6 +254,28 @@ def test_an_image_that_is_gone_is_noticed(layout: Layout, kind: Kind) -> None:
         next(layout.folder.glob("*/*.jpg")).unlink()
     with pytest.raises(FormatError):
         finished_entries(layout, 0, kind)
+
+
+def test_what_kills_left_is_removed(layout: Layout) -> None:
+    whole(layout, "parquet")
+    Shard(layout, 1, "parquet").close()
+    left = [".00000.journal", ".00000.tar", ".00001.parquet.0a1b2c3d.tmp", ".00000_stats.json.0a1b2c3d.tmp"]
+    kept = [".lock", ".shards.toml", ".00001.journal", ".00001.tar", ".mine.tmp", ".bashrc"]
+    for name in (*left, *kept):
+        (layout.folder / name).touch()
+    layout.clean()
+    assert sorted(path.name for path in layout.folder.glob(".*")) == sorted(kept)
+
+
+def test_a_folder_keeps_its_settings(layout: Layout) -> None:
+    layout.claim("files")
+    layout.claim("files")
+    with pytest.raises(
+        InputError, match='was begun as kind = "files", per_shard = 10, digits = 5, not kind = "parquet"'
+    ):
+        layout.claim("parquet")
+    with pytest.raises(InputError, match="per_shard = 11"):
+        Layout(layout.folder, 11).claim("files")
 
 
 def test_a_tar_that_lost_its_end_is_refused(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from goldpan.core.errors import FormatError, InputError
 from goldpan.formats.atomic import replace_file
 
 SUCCESS, NOT_DOWNLOADED, NOT_RESIZED = "success", "failed_to_download", "failed_to_resize"
+_HALF = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")  # see `replace_file`
+_HELPED = re.compile(r"\.(\d+)\.(journal|tar)")
 _STATS = re.compile(r"(\d+)_stats\.json")
 
 
@@ -80,6 +82,13 @@ class Layout:
                 f"{self.folder} was begun as {', '.join(theirs.splitlines())}, not {', '.join(mine.splitlines())}; "
                 "go on with the settings of then, or name another folder."
             )
+
+    def clean(self) -> None:
+        """Remove what kills left: half of a file, and what helped to write shards that are finished now."""
+        for path in self.folder.glob(".*"):
+            helped = _HELPED.fullmatch(path.name)
+            if _HALF.fullmatch(path.name) or (helped and self.is_finished(int(helped[1]))):
+                path.unlink()
 
     def is_finished(self, shard: int) -> bool:
         """Tell whether a shard is finished, by whichever program."""

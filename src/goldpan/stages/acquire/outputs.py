@@ -189,6 +189,7 @@ def open_output(
     busy = InputError(f"Another run writes shards to {layout.folder}; wait for it to end, then type the command again.")
     with hold(layout.folder / ".lock", busy):
         layout.claim(config.output_format)
+        layout.clean()
         survey = Survey(layout, config.output_format, door, ws.blobs)
         told = progress.shard if isinstance(progress, Tracked) else _ignore
         with closing(ShardOutput(layout, config.output_format, config.encode_format, survey, told)) as output:
