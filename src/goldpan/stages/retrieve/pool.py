@@ -61,6 +61,7 @@ class Pool:
         sides: modality -> its vectors.
         metadata: a row a vector, in the order of the vectors.
         encoder: spec of the encoder that made the vectors; None where it is not known.
+        state: what changes when the vectors do.
 
     Raises:
         FormatError: vectors and metadata are not as many.
@@ -73,8 +74,9 @@ class Pool:
         metadata: RowStore,
         columns: Sequence[str] = (),
         encoder: str | None = None,
+        state: Any = None,
     ) -> None:
-        self.name, self.sides, self.metadata, self._spec = name, sides, metadata, encoder
+        self.name, self.sides, self.metadata, self._spec, self.state = name, sides, metadata, encoder, state
         self.columns = tuple(columns) or metadata.columns
         self._loading = Lock()
         for modality, side in sides.items():
@@ -142,7 +144,7 @@ class Pool:
     def rows(self, numbers: Ids, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Return what is known of some rows; columns that the pool does not have are passed over."""
         asked = [name for name in (self.columns if columns is None else columns) if name in self.metadata.columns]
-        return self.metadata.rows(np.asarray(numbers, np.int64), asked)
+        return self.metadata.rows(np.asarray(numbers, np.int64), asked) if asked else [{} for _ in numbers]
 
     def encoder(self, spec: str | None = None) -> Encoder:
         """Return the encoder of texts and images, loaded once.

@@ -34,7 +34,7 @@ def _none_if_empty(value: Any) -> Any:
 class KnnRequest(BaseModel):
     """A query of clip-retrieval; the first of text, image, image_url and embedding_input that is given counts."""
 
-    text: Annotated[str | None, BeforeValidator(_none_if_empty), Field(max_length=10_000)] = None
+    text: Annotated[Annotated[str, Field(max_length=10_000)] | None, BeforeValidator(_none_if_empty)] = None
     image: str | None = Field(None, description="An image file in base64.")
     image_url: str | None = Field(None, max_length=8192)
     embedding_input: list[FiniteFloat] | None = Field(None, description="A vector; it is searched for as it is.")
@@ -46,7 +46,7 @@ class KnnRequest(BaseModel):
     deduplicate: bool = False
     use_safety_model: bool = False
     use_violence_detector: bool = False
-    aesthetic_score: Annotated[int | None, BeforeValidator(_none_if_empty), Field(ge=0, le=9)] = None
+    aesthetic_score: Annotated[Annotated[int, Field(ge=0, le=9)] | None, BeforeValidator(_none_if_empty)] = None
     aesthetic_weight: Annotated[FiniteFloat | None, BeforeValidator(_none_if_empty)] = None
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from goldpan.core.errors import InputError
+from goldpan.formats.atomic import replace_file
 from goldpan.web.serve.app import make_app
 from goldpan.web.serve.config import ServeConfig
 from goldpan.web.serve.keys import Keys
 from goldpan.web.serve.service import Service
 
 _CONNECTIONS = 1024
+_LAST_SECONDS = 5  # for requests under way at the end
 _LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -26,25 +31,82 @@ def serve(config: ServeConfig) -> None:
         InputError: what is to be served cannot be opened, or the port not listened at.
         FormatError: index and metadata of a pool do not belong together.
     """
-    import uvicorn
+    with (
+        suppress(KeyboardInterrupt),
+        _ended_like_interrupted(),
+        Server(config) as server,
+        _token_file(config.token_file, server.keys),
+    ):
+        sys.stderr.writelines(f"{line}\n" for line in server.greeting())
+        server.run()
 
-    sockets = listen(config)
-    service = Service(config)
-    try:
-        port = sockets[0].getsockname()[1]
-        keys = None if config.public else Keys()
-        app = make_app(service, keys, port)
+
+class Server:
+    """The search server, listening from when it is made; in a ``with`` block, after which nothing of it is left.
+
+    Raises:
+        InputError: what is to be served cannot be opened, or the port not listened at.
+        FormatError: index and metadata of a pool do not belong together.
+
+    Attributes:
+        service: what answers.
+        keys: who may ask; None where anyone may.
+        address: such as ``http://127.0.0.1:1234/``.
+    """
+
+    def __init__(self, config: ServeConfig) -> None:
+        import uvicorn
+
+        from goldpan.web.serve.heads import BoundedHeads
+
+        self._config, self._sockets = config, listen(config)
+        try:
+            self.service = Service(config)
+        except BaseException:
+            self._close_sockets()
+            raise
+        self.keys = None if config.public else Keys()
+        host, port = self._sockets[0].getsockname()[:2]
+        self._is_local = host in _LOOPBACK
+        self.address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
         options = uvicorn.Config(
-            app, lifespan="off", ws="none", access_log=False, log_level="warning", server_header=False,
-            proxy_headers=False, limit_concurrency=_CONNECTIONS, timeout_graceful_shutdown=5,
+            make_app(self.service, self.keys, port), http=BoundedHeads, ws="none", lifespan="off", access_log=False,
+            log_level="error", server_header=False, proxy_headers=False, limit_concurrency=_CONNECTIONS,
+            timeout_graceful_shutdown=_LAST_SECONDS,
         )  # fmt: skip
-        with _token_file(config.token_file, keys):
-            sys.stderr.writelines(f"{line}\n" for line in greeting(config, service, keys, sockets))
-            with suppress(KeyboardInterrupt):
-                uvicorn.Server(options).run(sockets=sockets)
-    finally:
-        service.close()
-        for each in sockets:
+        self._server = uvicorn.Server(options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.service.close()
+        self._close_sockets()
+
+    def run(self) -> None:
+        """Answer until `stop` is called, or the process is interrupted."""
+        self._server.run(sockets=self._sockets)
+
+    def stop(self) -> None:
+        """Have `run` come to an end; from any thread."""
+        self._server.should_exit = True
+
+    def greeting(self) -> list[str]:
+        """Return what a person is told at the start."""
+        lines = []
+        for name, pool in self.service.pools.items():
+            lines.append(f"serving {name}: {pool.pool.n:,} rows, {' and '.join(pool.pool.modalities)}")
+            lines += [f"  takes vectors only: {pool.problem}"] if pool.problem else []
+        if self.keys is None:
+            lines.append("Anyone who reaches this port may search, and see the pictures of these rows.")
+            return [*lines, f"open    {self.address}"]
+        if not self._is_local:
+            lines.append("Other machines reach this port, and the token travels unencrypted: ssh -L is safer.")
+        lines.append(f"scripts Authorization: Bearer {self.keys.token}")
+        return [*lines, f"open    {self.address}?token={self.keys.ticket()}   (once; then a cookie holds)"]
+
+    def _close_sockets(self) -> None:
+        for each in self._sockets:
             each.close()
 
 
@@ -62,28 +124,11 @@ def listen(config: ServeConfig) -> list[socket.socket]:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
             found.append(socket.create_server((host, port), family=family, backlog=_CONNECTIONS))
         except OSError as error:
-            if found:
-                continue  # a machine without IPv6
-            raise InputError(
-                f"Cannot listen at {host}:{port} ({error.strerror}); choose another --port or --host."
-            ) from error
+            if not found:  # a machine may lack IPv6
+                raise InputError(
+                    f"Cannot listen at {host}:{port} ({error.strerror}); choose another --port or --host."
+                ) from error
     return found
-
-
-def greeting(config: ServeConfig, service: Service, keys: Keys | None, sockets: list[socket.socket]) -> list[str]:
-    """Return what a person is told at the start."""
-    host, port = sockets[0].getsockname()[:2]
-    at = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-    lines = [
-        f"serving {name}: {pool.pool.n:,} rows, {' and '.join(pool.pool.modalities)}"
-        for name, pool in service.pools.items()
-    ]
-    lines += [f"  takes vectors only: {pool.problem}" for pool in service.pools.values() if pool.problem]
-    if keys is None:
-        return [*lines, f"open    {at}", "Anyone who reaches this port may search, and see the pictures of these rows."]
-    if host not in _LOOPBACK:
-        lines.append("Other machines reach this port; the token travels unencrypted. A tunnel (ssh -L) is safer.")
-    return [*lines, f"open    {at}?token={keys.ticket()}    (good once)", f"scripts Authorization: Bearer {keys.token}"]
 
 
 @contextmanager
@@ -92,12 +137,23 @@ def _token_file(path: Path | None, keys: Keys | None) -> Iterator[None]:
     if path is None or keys is None:
         yield
         return
-    try:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:  # noqa: PTH123
-            file.write(keys.token + "\n")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}; name a file that is not there yet.") from error
+    with replace_file(path) as temporary, open(temporary, "x", opener=_for_its_owner) as file:
+        file.write(keys.token + "\n")
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+def _for_its_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+@contextmanager
+def _ended_like_interrupted() -> Iterator[None]:
+    """Take a request to end (SIGTERM) for an interrupt, so that what is to be tidied up is."""
+    usual = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, usual)

@@ -1,0 +1,110 @@
+"""What one request may take, and all together."""
+
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from goldpan.web.serve import heads
+from tests.web.serve.conftest import Client, Start
+
+
+def raw(client: Client, *parts: bytes, pause: float = 0.0) -> bytes:
+    """Send bytes as they are; return all that comes until the server closes."""
+    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=20) as line:
+        for part in parts:
+            line.sendall(part)
+            time.sleep(pause)
+        answer = b""
+        while part := line.recv(65536):
+            answer += part
+        return answer
+
+
+def head(client: Client, *lines: str) -> bytes:
+    said = [
+        "POST /knn-service HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {client.server.keys.token}", "Connection: close", *lines,
+    ]  # fmt: skip
+    return "\r\n".join(said).encode() + b"\r\n\r\n"
+
+
+def test_large_bodies_are_refused_before_they_come(start: Start) -> None:
+    client = start(max_body=2000)
+    assert client.refused("/knn-service", b" " * 2001, 413) == "too_large"
+    assert b" 413 " in raw(client, head(client, "Content-Length: 99999999999"))
+
+
+def test_large_bodies_of_unknown_length_are_refused_as_they_come(start: Start) -> None:
+    client = start(max_body=2000)
+    chunk = b"400\r\n" + b" " * 1024 + b"\r\n"
+    assert b" 413 " in raw(client, head(client, "Transfer-Encoding: chunked"), chunk * 3)
+
+
+def test_slow_bodies_are_given_up(start: Start) -> None:
+    client = start(timeout=0.5)
+    started = time.perf_counter()
+    answer = raw(client, head(client, "Content-Length: 100"), b"{", b'"', pause=0.1)
+    assert b" 408 " in answer
+    assert b'"error":"too_slow"' in answer
+    assert time.perf_counter() - started < 5
+
+
+def test_bodies_of_all_requests_are_bounded(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goldpan.web.serve.limits._ALL_BODIES", 3000)
+    client = start(max_body=4000, timeout=3)
+    part = head(client, "Content-Length: 3000") + b" " * 2900
+    with ThreadPoolExecutor(6) as threads:
+        answers = list(threads.map(lambda _: raw(client, part), range(6)))
+    statuses = sorted(answer.split()[1] for answer in answers)
+    assert statuses.count(b"503") == 4  # 7,000 bytes are held of two
+    assert statuses.count(b"408") == 2
+    assert client.knn(text="red")  # and let go
+
+
+def test_requests_at_once_are_bounded(start: Start) -> None:
+    client = start(max_requests=2, timeout=2)
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: raw(client, head(client, "Content-Length: 9") + b"{"), range(4)))
+    assert sorted(answer.split()[1] for answer in answers) == [b"408", b"408", b"503", b"503"]
+    assert client.knn(text="red")
+
+
+def test_answers_that_take_too_long_are_given_up(start: Start, colors: tuple, tmp_path: object) -> None:
+    spec = str(colors[1]).replace("colors.py", "slow.py")
+    path = colors[0].parent / "slow.py"
+    text = (colors[0].parent / "colors.py").read_text()
+    path.write_text(
+        text.replace(
+            "        known = [", "        import time; time.sleep(1 if 'red' in texts else 0)\n        known = ["
+        )
+    )
+    client = start(encoder=spec, timeout=0.4)
+    asked = {"text": "red", "modality": "image", "num_images": 1}
+    assert client.refused("/knn-service", asked, 504) == "too_late"
+    time.sleep(1.2)
+    assert client.knn(text="blue")[0]["caption"] == "blue"
+
+
+def test_heads_end_in_time_and_size(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "HEAD_SECONDS", 0.3)
+    client = start()
+    assert raw(client) == b""
+    assert raw(client, b"GET / HTTP/1.1\r\nX: a", pause=0.1) == b""
+    flood = b"GET / HTTP/1.1\r\nX: " + b"a" * heads.MAX_HEAD
+    assert b" 400 " in raw(client, flood[:40_000], flood[40_000:])
+    with ThreadPoolExecutor(1) as threads:  # a second request on the same line has its own time
+        line = client.get("/health"), threads.submit(time.sleep, 0.5).result(), client.get("/health")
+    assert [line[0].status_code, line[2].status_code] == [200, 200]
+
+
+def test_large_bodies_are_no_heads(client: Client) -> None:
+    assert client.refused("/knn-service", b" " * (3 * heads.MAX_HEAD), 400) == "bad_request"
+
+
+@pytest.mark.parametrize("depth", [500, 100_000])
+def test_deep_json_is_refused(client: Client, depth: int) -> None:
+    deep = b'{"queries":' + b"[" * depth + b"]" * depth + b"}"
+    client.refused("/knn-service", deep, 400)
+    answer = client.post("/api/v1/search", content=deep, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
