@@ -26,25 +26,25 @@ def folding_runs() -> NDArray[np.int32]:
 
 def tokenize(text: str) -> list[str]:
     """Return the tokens of a text, folded, in order."""
-    tokens, token = [], ""
-    for letter in text:
-        folded = _fold(letter)
-        if folded:
-            token += folded
-        elif token and folded is None:
-            tokens.append(token)
-            token = ""
-    return [*tokens, token] if token else tokens
+    return fold_text(text).split()
 
 
-@cache
-def _fold(letter: str) -> str | None:
-    """Return what a letter folds to: nothing where it vanishes, None where it separates."""
-    starts, deltas = _columns()
-    delta = deltas[bisect_right(starts, ord(letter)) - 1]
-    if delta in (SEPARATOR, VANISHING):
-        return "" if delta == VANISHING else None
-    return chr(ord(letter) + delta)
+def fold_text(text: str) -> str:
+    """Return a text as its tokens, folded, with blanks between them."""
+    return text.translate(_FOLDS)
+
+
+class _Folds(dict[int, str]):
+    """What code points fold to, filled as they are met; `str.translate` asks for them."""
+
+    def __missing__(self, code: int) -> str:
+        starts, deltas = _columns()
+        delta = deltas[bisect_right(starts, code) - 1]
+        self[code] = " " if delta == SEPARATOR else "" if delta == VANISHING else chr(code + delta)
+        return self[code]
+
+
+_FOLDS = _Folds()
 
 
 @cache
