@@ -33,6 +33,13 @@ def test_substrings_of_real_captions_are_those_of_python(shared) -> None:
     assert pairs(SubstringMatcher(words).match(texts)) == expected
 
 
+def test_many_substrings_are_found_as_few_are() -> None:
+    few = ["cat", "gory"]
+    many = few + [f"{number:012d}" for number in range(20_000)]
+    assert pairs(SubstringMatcher(many).match(pa.array(TEXTS))) == pairs(SubstringMatcher(few).match(pa.array(TEXTS)))
+    assert pairs(SubstringMatcher([]).match(pa.array(TEXTS))) == []
+
+
 def test_expressions_are_searched_in_any_case() -> None:
     assert pairs(RegexMatcher([r"\bcats?\b", "(?-i)cat$", "^$"]).match(pa.array(TEXTS))) == [
         (0, 0),
@@ -61,4 +68,5 @@ def test_a_class_map_speaks_for_its_classes() -> None:
     texts = pa.array(["a ram", "an adult male sheep", "program"])
     class_map = {"ram": '"ram" OR "adult male sheep"'}
     assert class_matcher(["ram"], "phrase", class_map).match(texts).rows.tolist() == [0, 1]
+    assert class_matcher(["ram"], "phrase", {"ram": "adult male-sheep"}).match(texts).rows.tolist() == [1]
     assert class_matcher(["ram"], "regex", {"ram": "r.m$"}).match(texts).rows.tolist() == [0, 2]

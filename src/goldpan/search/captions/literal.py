@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 from goldpan.core.errors import InputError
 from goldpan.search.captions.matches import Matches
 
+_BYTES_OF_A_TABLE = 200_000
+
 
 class SubstringMatcher:
     """Tells which captions hold which letters: "cat" is in "Category" too.
@@ -27,7 +29,7 @@ class SubstringMatcher:
     """
 
     def __init__(self, substrings: Sequence[str]) -> None:
-        from ahocorasick_rs import BytesAhoCorasick
+        from ahocorasick_rs import BytesAhoCorasick, Implementation
 
         if "" in substrings:
             raise InputError(
@@ -35,11 +37,15 @@ class SubstringMatcher:
             )
         lowered = pc.utf8_lower(pa.array(substrings, pa.string())).to_pylist()
         patterns = sorted(set(lowered))
+        encoded = [pattern.encode() for pattern in patterns]
+        # The table of all transitions is 3 times as fast, and takes some 250 bytes for each byte of a pattern.
+        fast = Implementation.DFA if sum(map(len, encoded)) <= _BYTES_OF_A_TABLE else None
+        self._automaton = BytesAhoCorasick(encoded, implementation=fast)
         places = {pattern: at for at, pattern in enumerate(patterns)}
-        self._automaton = BytesAhoCorasick([pattern.encode() for pattern in patterns])
-        self._queries: list[list[int]] = [[] for _ in patterns]
-        for query, pattern in enumerate(lowered):
-            self._queries[places[pattern]].append(query)
+        pattern_of = np.array([places[pattern] for pattern in lowered], np.int64)
+        self._queries = np.argsort(pattern_of, kind="stable").astype(np.int32)  # of each pattern, side by side
+        self._uses = np.bincount(pattern_of, minlength=len(patterns))
+        self._first = np.cumsum(self._uses) - self._uses
 
     def match(self, texts: pa.Array) -> Matches:
         """Return the matches in an Arrow array of texts; nulls match nothing. May be called from many threads."""
@@ -53,10 +59,11 @@ class SubstringMatcher:
         found = np.array(self._automaton.find_matches_as_indexes(haystack, overlapping=True), np.int64).reshape(-1, 3)
         rows = np.searchsorted(ends, found[:, 1] + ends[0], side="right") - 1
         inside = found[:, 2] + ends[0] <= ends[rows + 1]  # texts lie side by side: not across two of them
-        pairs = {
-            (row, query)
-            for row, pattern in zip(rows[inside].tolist(), found[inside, 0].tolist(), strict=True)
-            for query in self._queries[pattern]
-        }
-        table = np.array(sorted(pairs), np.int64).reshape(-1, 2)
-        return Matches(table[:, 0], table[:, 1].astype(np.int32))
+        distinct = np.unique(rows[inside] * len(self._uses) + found[inside, 0])
+        rows, patterns = np.divmod(distinct, max(1, len(self._uses)))
+        uses = self._uses[patterns]
+        nth = np.arange(uses.sum()) - np.repeat(np.cumsum(uses) - uses, uses)
+        queries = self._queries[np.repeat(self._first[patterns], uses) + nth]
+        rows = np.repeat(rows, uses)
+        order = np.lexsort((queries, rows))
+        return Matches(rows[order], queries[order])

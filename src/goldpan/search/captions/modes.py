@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from goldpan.search.captions.language import parse_query, phrase_of_name, query_of_class
+from goldpan.search.captions.language import Query, parse_query, phrase_of_name, query_of_class
 from goldpan.search.captions.literal import SubstringMatcher
 from goldpan.search.captions.matches import Matcher
 from goldpan.search.captions.pattern import RegexMatcher
@@ -31,5 +31,17 @@ def class_matcher(names: Sequence[str], mode: Mode = "fts", class_map: Mapping[s
         return SubstringMatcher([told.get(name, name) for name in names])
     if mode == "regex":
         return RegexMatcher([told.get(name, name) for name in names])
-    plain = query_of_class if mode == "fts" else lambda name, told: told[name] if name in told else phrase_of_name(name)
-    return WordMatcher([parse_query(plain(name, told)) for name in names])
+    return WordMatcher(class_queries(names, mode, told))
+
+
+def class_queries(names: Sequence[str], mode: Mode, class_map: Mapping[str, str]) -> list[Query]:
+    """Return the queries that stand for classes in the modes ``fts`` and ``phrase``.
+
+    Raises:
+        InputError: one is none.
+    """
+    in_order = mode == "phrase"
+    return [
+        parse_query(phrase_of_name(name) if in_order and name not in class_map else query_of_class(name, class_map))
+        for name in names
+    ]
