@@ -114,6 +114,7 @@ def check_images(ws: Workspace) -> int:
 def test_images_are_in_shards_and_nowhere_else(ws: Workspace, server: HostileServer, numbers: Path, kind: Kind) -> None:
     report = acquire(ws, server, numbers, kind, image_size=32, resize_mode="keep_ratio")
     assert report.failures == {"not_found": 1, "not_an_image": 1}
+    assert report.outputs == {"images": "10 rows", str(ws.path.parent / "out"): f"3 shards, {kind}"}
     assert check_images(ws) == 10
     assert not ws.blobs.table.exists
     rows = table(ws.path.parent / "out")

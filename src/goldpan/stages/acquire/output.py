@@ -51,5 +51,9 @@ class Output:
     def check(self) -> None:
         """Raise StageError where something is missing at the end."""
 
+    def made(self) -> dict[str, str]:
+        """Return what the report is to say of it."""
+        return {}
+
     def close(self) -> None:
         """Let go of all files."""

@@ -122,6 +122,10 @@ class ShardOutput(Output):
             names = ", ".join(map(self._layout.name, sorted(self._settled)))
             raise StageError(f"Shards {names} of {self._layout.folder} lack rows; run the same command again.")
 
+    def made(self) -> dict[str, str]:
+        """Return what the report is to say of it."""
+        return {str(self._layout.folder): f"{len(self._layout.finished()):,} shards, {self._kind}"}
+
     def close(self) -> None:
         """Let go of all files."""
         for shard in [*self._open.values(), *self._sealed]:

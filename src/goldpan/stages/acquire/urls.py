@@ -86,7 +86,9 @@ def bring_in(
             barn.flush()
             progress.finish()
     ws.images.compact()
-    return barn.report()
+    report = barn.report()
+    report.outputs |= output.made()
+    return report
 
 
 def _find(ws: Workspace, path: Path) -> Path:
