@@ -117,7 +117,7 @@ def _records(file: BinaryIO) -> Iterator[tuple[int, dict[str, Any]]]:
     end = 0
     for line in file:
         try:
-            record = json.loads(line) if line.endswith(b"\n") else None
+            record = json.loads(line.decode()) if line.endswith(b"\n") else None  # of bytes it is far slower
         except ValueError:
             return
         if not isinstance(record, dict):

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,14 +43,17 @@ class Layout:
     per_shard: int = 10_000
     digits: int = 5
 
+    @cached_property
+    def _row_digits(self) -> int:
+        return math.ceil(math.log10(self.per_shard))
+
     def name(self, shard: int) -> str:
         """Return the name of a shard, such as "00012"."""
         return f"{shard:0{self.digits}d}"
 
     def key(self, slot: Slot) -> str:
         """Return the key of a row: digits of the shard, then of the row, such as "000120034"."""
-        room = math.ceil(math.log10(self.per_shard))
-        return f"{slot.shard * 10**room + slot.row:0{self.digits + room}d}"
+        return f"{slot.shard * 10**self._row_digits + slot.row:0{self.digits + self._row_digits}d}"
 
     def table(self, shard: int) -> Path:
         """Return the path of the Parquet file that says what came of each row."""
