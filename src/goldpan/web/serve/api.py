@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from goldpan.web.serve.describing import describe, known_columns
-from goldpan.web.serve.errors import Problem, Refused
+from goldpan.web.serve.errors import PROBLEMS, Refused
 from goldpan.web.serve.export import MEDIA_TYPES, exported
 from goldpan.web.serve.plain import Json
 from goldpan.web.serve.schemas import (
@@ -24,21 +24,9 @@ from goldpan.web.serve.searching import search
 from goldpan.web.serve.served import ServedPool, find
 from goldpan.web.serve.service import Service, known_rows
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": about}
-    for status, about in {
-        400: "What is asked for cannot be done.",
-        403: "No token, or not from here.",
-        404: "No such pool or row.",
-        413: "The request is too large.",
-        502: "An image could not be fetched.",
-        503: "The server is busy.",
-        504: "It took too long.",
-    }.items()
-}
 _FILES: dict[int | str, dict[str, Any]] = {200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}}}
 _A_PICTURE_STAYS = {"Cache-Control": "private, max-age=3600"}
-router = APIRouter(prefix="/api/v1", tags=["goldpan"], responses=_PROBLEMS)
+router = APIRouter(prefix="/api/v1", tags=["goldpan"], responses=PROBLEMS)
 
 
 def _service(request: Request) -> Service:
@@ -65,6 +53,7 @@ def _facts(pool: ServedPool) -> PoolFacts:
         columns=list(pool.pool.columns),
         encoder=pool.pool.encoder_spec,
         takes=[*takes, "vector", *(["row"] if pool.by_row else [])],
+        compares=[modality for modality in pool.pool.modalities if modality in pool.compared],
         problem=pool.problem,
     )
 

@@ -5,10 +5,12 @@ Source: clip-retrieval 2.45.0, ``clip_back.py``. Requests are JSON whatever thei
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, Field, FiniteFloat
 from starlette.responses import PlainTextResponse, Response
@@ -17,6 +19,7 @@ from goldpan.core.errors import InputError
 from goldpan.core.records import Ids
 from goldpan.formats.clip_indices import Modality
 from goldpan.stages.retrieve.pool import Found
+from goldpan.web.serve.errors import PROBLEMS
 from goldpan.web.serve.plain import Json
 from goldpan.web.serve.served import ServedPool, find
 from goldpan.web.serve.service import Service, from_base64, known_rows
@@ -24,7 +27,23 @@ from goldpan.web.serve.service import Service, from_base64, known_rows
 _LOOK_ALIKE = 0.94
 _USUAL_WEIGHT = 0.5
 _IGNORED = "X-Goldpan-Ignored"
-router = APIRouter(tags=["clip-retrieval"])
+
+
+class _AnyContentType(APIRoute):
+    """Takes every body for JSON, as clip-retrieval does: its own client sends no content type."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            headers = [pair for pair in request.scope["headers"] if pair[0] != b"content-type"]
+            headers.append((b"content-type", b"application/json"))
+            return await handler(Request({**request.scope, "headers": headers}, request.receive))
+
+        return handle
+
+
+router = APIRouter(tags=["clip-retrieval"], route_class=_AnyContentType, responses=PROBLEMS)
 
 
 def _none_if_empty(value: Any) -> Any:
@@ -57,6 +76,20 @@ class MetadataRequest(BaseModel):
     ids: list[int]
 
 
+class KnnRow(BaseModel, extra="allow"):
+    """One answer: besides these, the columns of its metadata, and its picture as base64 in `image`."""
+
+    id: int
+    similarity: float
+
+
+class MetadataRow(BaseModel):
+    """What is known of one row."""
+
+    id: int
+    metadata: dict[str, Any]
+
+
 class Hits(NamedTuple):
     """Answers to one query: rows ``(m,)`` of the pool and their similarities."""
 
@@ -64,12 +97,11 @@ class Hits(NamedTuple):
     scores: NDArray[np.float64]
 
 
-@router.post("/knn-service")
-async def knn_service(request: Request) -> Response:
+@router.post("/knn-service", response_model=list[KnnRow])
+async def knn_service(request: Request, asked: KnnRequest) -> Response:
     """Return the nearest neighbors of a text, an image or a vector."""
     service: Service = request.app.state.service
     with service.metrics.total.time():
-        asked = KnnRequest.model_validate_json(await request.body())
         pool = find(service.pools, asked.indice_name)
         k = _checked(service, asked)
         query = await _query(service, pool, asked)
@@ -145,11 +177,10 @@ def _ignored(service: Service, asked: KnnRequest, *, compared: bool) -> list[str
     return [name for name, is_unmet in unmet.items() if is_unmet]
 
 
-@router.post("/metadata")
-async def metadata(request: Request) -> Response:
+@router.post("/metadata", response_model=list[MetadataRow])
+async def metadata(request: Request, asked: MetadataRequest) -> Response:
     """Return the metadata of rows."""
     service: Service = request.app.state.service
-    asked = MetadataRequest.model_validate_json(await request.body())
     pool = find(service.pools, asked.indice_name)
     service.check_results(len(asked.ids))
     return Json(await service.work.run(_metadata, service, pool, asked.ids))
@@ -162,21 +193,21 @@ def _metadata(service: Service, pool: ServedPool, ids: list[int]) -> list[dict[s
     return [{"id": row, "metadata": one} for row, one in zip(ids, told, strict=True)]
 
 
-@router.get("/indices-list")
+@router.get("/indices-list", response_model=list[str])
 async def indices_list(request: Request) -> Response:
     """Return the names of the pools."""
     service: Service = request.app.state.service
     return Json(list(service.pools))
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Return how long each step took, in Prometheus' text format."""
     service: Service = request.app.state.service
     return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-@router.get("/metrics-summary")
+@router.get("/metrics-summary", response_class=PlainTextResponse)
 async def metrics_summary(request: Request) -> Response:
     """Return the mean time of each step, for people."""
     service: Service = request.app.state.service

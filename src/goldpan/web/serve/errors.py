@@ -24,6 +24,20 @@ class Problem(BaseModel):
     message: str
 
 
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": about}
+    for status, about in {
+        400: "What is asked for cannot be done.",
+        403: "No token, or not from here.",
+        404: "No such pool or row.",
+        413: "The request is too large.",
+        502: "An image could not be fetched.",
+        503: "The server is busy.",
+        504: "It took too long.",
+    }.items()
+}
+
+
 class Refused(InputError):
     """A request that is not answered.
 

@@ -91,6 +91,7 @@ class PoolFacts(BaseModel):
     columns: list[str]
     encoder: str | None
     takes: list[str] = Field(description="What queries may be.")
+    compares: list[Modality] = Field(description="Indexes that can tell look-alikes, for `deduplicate`.")
     problem: str = Field(description="Why texts and images cannot be asked about, where that is so.")
 
 
