@@ -1,0 +1,99 @@
+/** The basket, opened: what is in it, and how it is taken away. */
+
+import { picture } from "./cards.js";
+import { $, button, counted, cut, make, say, toggle } from "./elements.js";
+import { titleOf } from "./facts.js";
+import { fetchFile } from "./server.js";
+
+const SHOWN = 500;
+const FILES = { parquet: "basket.parquet", json: "chunk_0.json" };
+
+export class Drawer {
+  #pool = null;
+
+  constructor(basket) {
+    this.basket = basket;
+    this.dialog = $("basket");
+    $("basket-open").addEventListener("click", () => this.open());
+    $("basket-undo").addEventListener("click", () => this.#then(() => basket.undo()));
+    $("basket-empty").addEventListener("click", () => this.#then(() => basket.empty()));
+    for (const format of Object.keys(FILES)) $(`take-${format}`).addEventListener("click", () => this.#take(format));
+    basket.addEventListener("change", () => this.#count());
+  }
+
+  /** Turns to the basket of a pool. */
+  use(pool) {
+    if (pool === this.#pool) return;
+    this.#pool = pool;
+    this.basket.open(pool);
+  }
+
+  async open() {
+    if (!this.dialog.open) this.dialog.showModal();
+    await this.#fill();
+  }
+
+  #count() {
+    const size = this.basket.size;
+    $("basket-size").textContent = size.toLocaleString("en");
+    $("basket-title").textContent = `Basket of ${this.#pool.name}: ${counted(size, "row")}`;
+    toggle($("basket-none"), size === 0);
+    for (const id of ["take-parquet", "take-json", "basket-empty"]) $(id).disabled = size === 0;
+    $("basket-undo").disabled = !this.basket.canUndo;
+  }
+
+  async #then(work) {
+    work();
+    await this.#fill();
+  }
+
+  async #fill() {
+    const problem = $("basket-problem");
+    try {
+      const { told, gone } = await this.basket.describe();
+      $("basket-rows").replaceChildren(...told.slice(0, SHOWN).map((item) => this.#row(item)));
+      const more = told.length - SHOWN;
+      $("basket-more").textContent = more > 0 ? `And ${counted(more, "row")} more, which are taken away with these.` : "";
+      problem.textContent = gone ? `${counted(gone, "row")} left the basket: this pool has other rows under their numbers now.` : "";
+    } catch (error) {
+      problem.textContent = error.message;
+    }
+  }
+
+  #row(item) {
+    const title = titleOf(item.row, item.metadata);
+    const query = item.query ? `for “${cut(item.query, 100)}”` : "";
+    return make(
+      "li",
+      {},
+      make("span", { className: "thumb" }, picture(item, [128])),
+      make("span", { className: "text" }, make("bdi", {}, cut(title, 200)), make("br"), make("bdi", { className: "soft" }, query)),
+      button("Remove", { "aria-label": `Remove ${cut(title, 100)}` }, (event) => this.#remove(item, event.target)),
+    );
+  }
+
+  /** Takes a row out; the focus goes to the next one. */
+  #remove(item, pressed) {
+    const line = pressed.closest("li");
+    (line.nextElementSibling ?? line.previousElementSibling)?.querySelector("button").focus();
+    line.remove();
+    this.basket.remove([item.row]);
+    if (!this.basket.size) $("basket-close").focus();
+  }
+
+  async #take(format) {
+    const items = this.basket.items.map(({ row, query, score }) => ({ row, query, score }));
+    try {
+      save(await fetchFile("export", { pool: this.#pool.name, items, format }), FILES[format]);
+      say(`${FILES[format]}: ${counted(items.length, "row")}.`);
+    } catch (error) {
+      $("basket-problem").textContent = error.message;
+    }
+  }
+}
+
+function save(blob, name) {
+  const address = URL.createObjectURL(blob);
+  make("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}

@@ -1,0 +1,52 @@
+/** Elements whose values are text and never markup. */
+
+export const $ = (id) => document.getElementById(id);
+
+/** Returns an element; properties it does not know become attributes, strings among the children become text. */
+export function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in element) element[name] = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+/** Returns a button that is no part of a form. */
+export const button = (text, properties, onclick) => make("button", { type: "button", ...properties, onclick }, text);
+
+/** Returns a text cut to a length: captions can be books. */
+export const cut = (text, length) => (text.length > length ? `${text.slice(0, length)}…` : text);
+
+/** Returns "1 row" or "2 rows". */
+export const counted = (number, what) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
+
+/** Returns the address that a text is, where a browser may be led there. */
+export function webAddress(text) {
+  const url = typeof text === "string" && text.length < 8192 ? URL.parse?.(text) ?? parsed(text) : null;
+  return url && ["http:", "https:"].includes(url.protocol) ? url : null;
+}
+
+function parsed(text) {
+  try {
+    return new URL(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Shows or hides an element. */
+export function toggle(element, shown) {
+  element.hidden = !shown;
+}
+
+let quiet;
+
+/** Says in a corner, and to screen readers, what was done. */
+export function say(sentence) {
+  const corner = $("said");
+  corner.textContent = sentence;
+  clearTimeout(quiet);
+  quiet = setTimeout(() => (corner.textContent = ""), 6000);
+}

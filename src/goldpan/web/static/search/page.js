@@ -1,0 +1,211 @@
+/** The search page: what is asked for stands in the address; this file asks, and shows what comes. */
+
+import { USUAL_K, address, read } from "./address.js";
+import { Basket } from "./basket.js";
+import { Controls } from "./controls.js";
+import { Drawer } from "./drawer.js";
+import { $, counted, cut, say, toggle } from "./elements.js";
+import { onImage } from "./images.js";
+import { onKeys } from "./keys.js";
+import { PAGE, Results } from "./results.js";
+import { Problem, ask } from "./server.js";
+import { Viewer } from "./viewer.js";
+
+const LOOK_ALIKE = 0.94;
+const SAMPLE = 24;
+const REMEMBERED = 20;
+
+const basket = new Basket();
+const isKept = (row) => basket.has(row);
+const actions = { open: (hit) => viewer.open(hit), like, keep };
+const results = new Results({ actions, isKept, onMore: sayHowMany });
+const viewer = new Viewer({ results, actions, isKept });
+const drawer = new Drawer(basket);
+const controls = new Controls(go);
+const answers = new Map(); // of late, by question, so that going back takes no time
+
+let pools = [];
+let asked = read(location, history.state);
+let answer = null;
+let running = new AbortController();
+
+/** Returns the pool that is asked, the first where the address names none. */
+const pool = () => pools.find(({ name }) => name === asked.pool) ?? pools[0];
+
+/** Asks for something else, which becomes a step of the window's history. */
+function go(changes) {
+  if (viewer.isOpen) viewer.dialog.close();
+  keepPlace();
+  asked = { ...asked, ...changes };
+  const state = asked.query?.kind === "image" ? { image: asked.query.value } : null;
+  try {
+    history.pushState(state, "", address(asked));
+  } catch {
+    history.pushState(null, "", address(asked)); // an image too large for the history: it is asked for this once
+  }
+  return run();
+}
+
+/** Remembers where one is, for coming back. */
+function keepPlace() {
+  try {
+    history.replaceState({ ...history.state, focus: results.active, shown: results.visible.length, scroll: scrollY }, "");
+  } catch {
+    // without a place, one comes back to the top
+  }
+}
+
+/** Shows what the address asks for. */
+async function run(place = null) {
+  running.abort();
+  running = new AbortController();
+  const { signal } = running;
+  controls.show(asked, pool());
+  document.title = asked.query ? `${cut(named(asked.query), 60)} - goldpan` : "goldpan";
+  drawer.use(pool());
+  $("status").textContent = asked.query ? "Searching…" : "";
+  document.body.classList.add("waiting");
+  try {
+    const found = await (asked.query ? search(signal) : sample(signal));
+    if (signal.aborted) return;
+    answer = found;
+    toggle($("problem"), false);
+    await results.show(found.hits, { pool: pool().name, nsfw: asked.nsfw }, place?.shown);
+    if (place) restore(place);
+    else scrollTo(0, 0);
+    sayHowMany();
+  } catch (error) {
+    if (error.name !== "AbortError") await fail(error);
+  } finally {
+    if (!signal.aborted) document.body.classList.remove("waiting");
+  }
+}
+
+function restore({ focus, scroll }) {
+  results.focus(focus ?? 0);
+  scrollTo(0, scroll ?? 0);
+}
+
+async function fail(error) {
+  if (!(error instanceof Problem)) console.error(error);
+  answer = null;
+  $("status").textContent = "";
+  await results.show([], {});
+  $("problem-text").textContent = error.message;
+  toggle($("problem"), true);
+}
+
+async function search(signal) {
+  const { kind, value } = asked.query;
+  if (value === null) throw new Problem("This search was for an image that this window no longer has. Give it once more.");
+  const question = {
+    pool: pool().name,
+    queries: [{ [kind]: value }],
+    modality: asked.modality,
+    k: Math.min(asked.k, pool().rows),
+    described: PAGE,
+    deduplicate: controls.hidesSimilar(asked, pool()) ? LOOK_ALIKE : null,
+  };
+  const key = JSON.stringify(question);
+  if (!answers.has(key)) {
+    const { results: found, ...about } = await ask("search", question, signal);
+    answers.set(key, { ...about, hits: found[0].hits, k: question.k });
+    if (answers.size > REMEMBERED) answers.delete(answers.keys().next().value);
+  }
+  return answers.get(key);
+}
+
+/** Returns rows from all over the pool, to begin with. */
+async function sample(signal) {
+  const { name, rows } = pool();
+  const size = Math.min(SAMPLE, rows);
+  const some = Array.from({ length: size }, (_, at) => Math.floor((at * rows) / size));
+  const hits = await ask("rows", { pool: name, rows: some }, signal);
+  return { hits: hits.map((hit) => ({ ...hit, similarities: {} })) };
+}
+
+/** Says what was found, and offers more of it. */
+function sayHowMany() {
+  if (answer === null) return;
+  const { hits, seconds, metric, k } = answer;
+  const hidden = results.hiddenSentence();
+  toggle($("start"), !asked.query);
+  toggle($("add-all"), Boolean(asked.query) && hits.length > 0);
+  $("add-all").textContent = `Put all ${hits.length.toLocaleString("en")} into the basket`;
+  toggle($("none"), Boolean(asked.query) && results.atEnd && !results.visible.length);
+  $("none-text").textContent = hits.length ? `All ${counted(hits.length, "answer")} are marked NSFW and hidden.` : "Nothing was found.";
+  toggle($("show-hidden"), hits.length > 0);
+  toggle($("more"), Boolean(asked.query) && results.atEnd && k < pool().rows && hits.length > 0);
+  $("more").textContent = `Search for ${Math.min(2 * (k ?? 0), pool().rows).toLocaleString("en")}`;
+  if (!asked.query) return;
+  const twins = controls.hidesSimilar(asked, pool()) && asked.modality !== "fused" ? k - hits.length : 0;
+  const parts = [
+    `${counted(hits.length, "row")} nearest to ${cut(named(asked.query), 80)}`,
+    `by ${metric}, in ${seconds < 0.01 ? "under 0.01" : seconds.toFixed(2)} s`,
+    ...(twins > 0 ? [`${counted(twins, "near-duplicate")} hidden`] : []),
+    ...(hidden ? [hidden] : []),
+  ];
+  const sentence = `${parts.join("; ")}.`;
+  if ($("status").textContent !== sentence) $("status").textContent = sentence; // else it would be read out again
+}
+
+/** Returns what is searched for, in words. */
+function named(query) {
+  return { text: `“${query.value}”`, image: query.name, image_url: query.value, row: `row ${query.value}` }[query.kind];
+}
+
+async function like(hit) {
+  await go({ query: { kind: "row", value: hit.row } });
+  results.focus(0);
+}
+
+function keep(hit) {
+  if (basket.has(hit.row)) basket.remove([hit.row]);
+  else put([hit]);
+  say(`${basket.has(hit.row) ? "In the basket" : "Out of the basket"}; it holds ${counted(basket.size, "row")}.`);
+}
+
+function put(hits) {
+  const words = asked.query ? named(asked.query) : "";
+  const query = asked.query?.kind === "text" ? asked.query.value : words;
+  if (!basket.add(hits, query)) say("This browser has no room or leave to keep the basket; it goes with this window.");
+}
+
+async function putAll() {
+  try {
+    put(await results.all());
+    say(`The basket holds ${counted(basket.size, "row")}.`);
+  } catch (error) {
+    say(error.message);
+  }
+}
+
+async function start() {
+  history.scrollRestoration = "manual";
+  try {
+    pools = await ask("pools");
+  } catch (error) {
+    return fail(error);
+  }
+  controls.offer(pools);
+  if (asked.pool && pool().name !== asked.pool) return fail(new Problem(`There is no pool ${asked.pool} here; choose one of the list.`));
+  await run(history.state);
+}
+
+addEventListener("popstate", (event) => {
+  asked = read(location, event.state);
+  if (viewer.isOpen) viewer.dialog.close();
+  run(event.state ?? {});
+});
+addEventListener("pagehide", keepPlace);
+basket.addEventListener("change", () => {
+  results.showKept();
+  viewer.showKept();
+});
+$("retry").addEventListener("click", () => (pools.length ? run() : start()));
+$("add-all").addEventListener("click", putAll);
+$("show-hidden").addEventListener("click", () => go({ nsfw: true }));
+$("more").addEventListener("click", () => go({ k: Math.min(2 * asked.k, pool().rows) || USUAL_K }));
+onImage((query) => go({ query }));
+onKeys({ current: () => (viewer.isOpen ? viewer.hit : results.focused()), keep, like, toResults: () => results.focus(0) });
+start();
