@@ -95,14 +95,15 @@ class Barn:
         if self.settled != door.admitted:
             raise StageError(f"{self.settled:,} rows came of {door.admitted:,}; run the same command again.")
         counts = door.failed_before + self.failed
+        images = self._ws.images.count()
         return Report(
             "acquire",
             rows_in=door.seen,
             rows_out=door.seen - sum(counts.values()),
             already_done=door.known,
             failures=dict(counts),
-            outputs={"images": f"{self._ws.images.count()} rows"},
-            next_steps=[f"goldpan embed {self._ws.path} --encoder ..."],
+            outputs={"images": f"{images} rows"},
+            next_steps=[f"goldpan embed {self._ws.path} --encoder ..."] if images else [],
         )
 
     def _empty(self) -> None:

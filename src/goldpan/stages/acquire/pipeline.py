@@ -24,6 +24,7 @@ from goldpan.store.blobs import blob_uri
 from goldpan.store.failures import Failure
 
 _MAX_WAITING_BYTES = 64 << 20
+_ITEM_BYTES = 2 << 10  # a row and what the server said, beside the body
 _DECODE_SECONDS = 60.0
 _DECODE_BYTES = 2 << 30
 _HOSTS_SHOWN = 20
@@ -136,7 +137,7 @@ class Pipeline:
 
 
 def _weight(item: Fetched | Missed) -> int:
-    return len(item.body) if isinstance(item, Fetched) else 0
+    return _ITEM_BYTES + (len(item.body) if isinstance(item, Fetched) else 0)
 
 
 def _told(url: str, problem: str) -> str:
