@@ -1,4 +1,4 @@
-"""Which column of metadata holds the captions."""
+"""Which column of metadata holds the captions, and its texts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from goldpan.core.errors import InputError
+from goldpan.formats.metadata import find_column
 
-USUAL_CAPTIONS = ("TEXT", "caption", "text", "alt_text", "title", "description")
+USUAL_CAPTIONS = ("caption", "text", "alt_text", "alt", "title", "description")
 
 
 def caption_column(schema: pa.Schema, asked: str | None, path: Path) -> int:
@@ -17,11 +18,21 @@ def caption_column(schema: pa.Schema, asked: str | None, path: Path) -> int:
     Raises:
         InputError: there is none.
     """
-    names = schema.names
-    lowered = [name.lower() for name in names]
-    if asked is not None and asked not in names:
-        raise InputError(f"{path} has no column {asked!r}; it has: {', '.join(names)}.")
-    wanted = asked if asked is not None else next((each for each in USUAL_CAPTIONS if each.lower() in lowered), None)
-    if wanted is None:
-        raise InputError(f"{path} has no column of captions by its name; give one of {', '.join(names)} as --column.")
-    return names.index(wanted) if wanted in names else lowered.index(wanted.lower())
+    found = find_column(asked, USUAL_CAPTIONS, schema.names, path, "--column")
+    if found is None:
+        names = ", ".join(schema.names)
+        raise InputError(f"{path} has no column of captions by its name; give one of {names} as --column.")
+    return int(schema.names.index(found))
+
+
+def captions_of(batch: pa.RecordBatch, asked: str | None, path: Path) -> pa.Array:
+    """Return the captions of a batch as an array of texts.
+
+    Raises:
+        InputError: there is no such column, or it holds no texts.
+    """
+    column = batch.column(caption_column(batch.schema, asked, path))
+    try:
+        return column if pa.types.is_large_string(column.type) else column.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InputError(f"{path} has captions that are no texts but {column.type}; name another --column.") from error

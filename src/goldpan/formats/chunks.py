@@ -1,22 +1,27 @@
 """``chunk_N.json``: what unmet-promise retrieves, 500,000 rows a file, as pandas writes ``orient="records"``.
 
 Columns: SAMPLE_ID (a whole number), URL, TEXT, HEIGHT, WIDTH, LICENSE, NSFW, similarity, QUERY (the class), and
-whatever else a row has behind them.
+whatever else a row has behind them. Parquet files with the same columns and names are written and read too.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
-from itertools import islice
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from goldpan.core.errors import InputError
 from goldpan.formats.atomic import replace_file
+from goldpan.formats.metadata import Row, batch_of, metadata_files, open_metadata
 
 CHUNK_ROWS = 500_000
-COLUMNS = ("SAMPLE_ID", "URL", "TEXT", "HEIGHT", "WIDTH", "LICENSE", "NSFW", "similarity", "QUERY")
+QUERY = "QUERY"
+COLUMNS = ("SAMPLE_ID", "URL", "TEXT", "HEIGHT", "WIDTH", "LICENSE", "NSFW", "similarity", QUERY)
+Layout = Literal["json", "parquet"]
 _OTHER_NAMES = {
     "caption": "TEXT",
     "text": "TEXT",
@@ -28,20 +33,28 @@ _OTHER_NAMES = {
     "original_width": "WIDTH",
     "license": "LICENSE",
     "nsfw": "NSFW",
+    "query": QUERY,
 }
 _NUMBERS = ("SAMPLE_ID", "HEIGHT", "WIDTH")
+_CHUNK = re.compile(r"chunk_(\d+)\.(?:json|parquet)")
+_BATCH_ROWS = 4096
 
 
-def chunk_names(names: Iterable[str]) -> dict[str, str]:
-    """Return column -> its name in a chunk; a name that is taken stays what it was."""
+def chunk_names(names: Iterable[str], captions: str | None = None) -> dict[str, str]:
+    """Return column -> its name in a chunk; a name that is taken stays what it was.
+
+    Args:
+        names: of columns.
+        captions: the column that is TEXT where none is called so, in place of the first usual one.
+    """
     names = list(names)
     taken = set(names)
     renamed = {}
-    for name in names:
-        usual = _OTHER_NAMES.get(name.lower(), name)
+    for name in sorted(names, key=lambda name: name != captions):
+        usual = "TEXT" if name == captions else _OTHER_NAMES.get(name.lower(), name)
         renamed[name] = usual if usual not in taken else name
         taken.add(renamed[name])
-    return renamed
+    return {name: renamed[name] for name in names}
 
 
 def chunk_row(row: dict[str, Any]) -> dict[str, Any]:
@@ -50,36 +63,89 @@ def chunk_row(row: dict[str, Any]) -> dict[str, Any]:
     return {name: _plain(_number(row[name]) if name in _NUMBERS else row[name]) for name in order}
 
 
-def write_chunks(folder: Path, rows: Iterable[dict[str, Any]], rows_a_file: int = CHUNK_ROWS) -> list[Path]:
+def write_chunks(
+    folder: Path, rows: Iterable[dict[str, Any]], layout: Layout = "json", rows_a_file: int = CHUNK_ROWS
+) -> list[Path]:
     """Write rows to ``chunk_0.json`` ... in a folder that exists; each file appears whole. Chunks of before go.
 
     Returns:
-        The files; one that holds ``[]`` where there is no row.
+        The files; an empty one where there is no row.
+
+    Raises:
+        InputError: a column cannot be one of Parquet.
     """
-    source = iter(rows)
+    source = map(chunk_row, rows)
     written: list[Path] = []
-    while True:
-        first = next(source, None)
-        if first is None and written:
-            break
-        path = folder / f"chunk_{len(written)}.json"
-        with replace_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-            file.write("[")
-            rest = islice(source, rows_a_file - 1)
-            for number, row in enumerate([] if first is None else _chained(first, rest)):
-                file.write("," * (number > 0) + json.dumps(chunk_row(row), default=str, allow_nan=False))
-            file.write("]\n")
+    first = list(islice(source, 1))
+    while first or not written:
+        path = folder / f"chunk_{len(written)}.{layout}"
+        with replace_file(path) as temporary:
+            _WRITERS[layout](temporary, chain(first, islice(source, rows_a_file - 1)))
         written.append(path)
-        if first is None:
-            break
-    for old in set(folder.glob("chunk_*.json")) - set(written):
+        first = list(islice(source, 1))
+    for old in set(_chunks_in(folder)) - set(written):
         old.unlink()
     return written
 
 
-def _chained(first: dict[str, Any], rest: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    yield first
-    yield from rest
+def chunk_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files that paths name: themselves; of a folder its chunks by number, else all lists in it.
+
+    Raises:
+        InputError: there is nothing that can be read.
+    """
+    chunks = ((_chunks_in(path) if path.is_dir() else []) or metadata_files([path]) for path in paths)
+    return [file for files in chunks for file in files]
+
+
+def read_chunk(path: Path) -> Iterator[Row]:
+    """Yield the rows of a chunk, of a file ``{class: [row, ...]}``, or of any list, under the names of a chunk.
+
+    Raises:
+        InputError: it cannot be read.
+        FormatError: the bytes are not what the name says.
+    """
+    known: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in open_metadata(path).rows:
+        names = tuple(row.columns)
+        if names not in known:  # where every row has its own names (JSON), many have the same
+            known[names] = chunk_names(names)
+        called = known[names]
+        yield row._replace(columns={called[name]: value for name, value in row.columns.items()})
+
+
+def _chunks_in(folder: Path) -> list[Path]:
+    numbered = ((_CHUNK.fullmatch(path.name), path) for path in folder.iterdir())
+    return [path for _, path in sorted((int(match[1]), path) for match, path in numbered if match)]
+
+
+def _write_json(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write("[")
+        for number, row in enumerate(rows):
+            file.write("," * (number > 0) + json.dumps(row, default=str, allow_nan=False))
+        file.write("]\n")
+
+
+def _write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = iter(rows)
+    tables = []
+    while some := list(islice(rows, _BATCH_ROWS)):
+        tables.append(pa.Table.from_batches([batch_of(some)]))
+    try:
+        table = pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise InputError(f"The files differ in the kind of a column ({error}); write JSON: --layout json.") from error
+    pq.write_table(table, path)
+
+
+_WRITERS: dict[Layout, Callable[[Path, Iterable[dict[str, Any]]], None]] = {
+    "json": _write_json,
+    "parquet": _write_parquet,
+}
 
 
 def _number(value: Any) -> Any:

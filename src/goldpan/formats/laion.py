@@ -59,16 +59,17 @@ class LaionReader(JoinedReader):
         parts = _open_parts(address.path / key, key)
         super().__init__(address.path, list(parts.values()))
         self._metadata = _open_metadata(address.path, parts)
-        names = [file.schema_arrow.names for file in self._metadata]
-        self.columns = tuple(names[0]) if names else ()
+        self._schema = _common_schema(address.path, self._metadata)
+        self.columns = tuple(self._schema.names)
 
     def metadata_tables(self, rows: int) -> Iterator[pa.Table]:
-        """Pass over the Parquet parts, at most `rows` rows at a time."""
+        """Pass over the Parquet parts, at most `rows` rows at a time, all with the columns of all parts."""
         import pyarrow as pa
 
+        none = self._schema.empty_table()
         for file in self._metadata:
             for batch in file.iter_batches(rows):
-                yield pa.Table.from_batches([batch])
+                yield pa.concat_tables([none, pa.Table.from_batches([batch])], promote_options="permissive")
 
 
 def _open_metadata(folder: Path, parts: dict[int, Part]) -> list[pq.ParquetFile]:
@@ -84,6 +85,21 @@ def _open_metadata(folder: Path, parts: dict[int, Part]) -> list[pq.ParquetFile]
             raise FormatError(paths[number], problem)
         files.append(file)
     return files
+
+
+def _common_schema(folder: Path, files: list[pq.ParquetFile]) -> pa.Schema:
+    """Return the columns of all parts.
+
+    Raises:
+        FormatError: a column has types that do not go together.
+    """
+    import pyarrow as pa
+
+    schemas = [file.schema_arrow.remove_metadata() for file in files] or [pa.schema([])]
+    try:
+        return pa.unify_schemas(schemas, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise FormatError(folder / "metadata", f"the parts differ in a column: {error}") from error
 
 
 def _key(address: Address) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +19,29 @@ from goldpan.formats.arrow_rows import list_rows, vector_column
 from goldpan.formats.protocol import Address, VectorFormat, check_ids, check_span, metric_hint, rows_per_block
 
 if TYPE_CHECKING:
+    import lance
     import pyarrow as pa
 
 DTYPES = ("float32", "float16", "float64", "uint8", "int8")
+
+
+def open_lance(path: Path) -> lance.LanceDataset:
+    """Open a Lance table, on disk or in a bucket.
+
+    Raises:
+        FormatError: there is none, or it is damaged.
+        RemoteError: its bucket cannot be read.
+    """
+    import lance
+
+    uri = str(path)
+    try:
+        return lance.dataset(uri, **lance_options(uri))
+    except (ValueError, OSError) as error:
+        problem = str(error).splitlines()[0]
+        if is_url(uri) and not problem.startswith("Dataset at"):
+            raise explain(error, uri) from error
+        raise FormatError(path, f"not a Lance table ({problem}).") from None
 
 
 class LanceReader:
@@ -33,18 +54,10 @@ class LanceReader:
     """
 
     def __init__(self, address: Address) -> None:
-        import lance
         import pyarrow as pa
 
         self.path = address.path
-        uri = str(address.path)
-        try:
-            self._table = lance.dataset(uri, **lance_options(uri))
-        except (ValueError, OSError) as error:
-            problem = str(error).splitlines()[0]
-            if is_url(uri) and not problem.startswith("Dataset at"):
-                raise explain(error, uri) from error
-            raise FormatError(address.path, f"not a Lance table ({problem}).") from None
+        self._table = open_lance(address.path)
         schema = self._table.schema
         field = vector_column(schema, address.key, address.path)
         if not pa.types.is_fixed_size_list(field.type):

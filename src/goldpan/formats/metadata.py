@@ -1,15 +1,16 @@
-"""Rows about images (URL, caption, ...) in Arrow batches: Parquet, Arrow, CSV, TSV, JSON, JSON Lines, Lance, SQLite.
+"""Rows about images (URL, caption, ...) out of any file that holds such: one by one, or in batches of Arrow.
 
-``.db`` and ``.sqlite`` files are those of Neural Priming and unmet-promise: a table `samples`, full-text or plain.
-CSV, TSV and JSON may be compressed (.gz, .bz2, .zst). Nothing is ever read whole.
+Parquet, Arrow, Lance, SQLite; CSV, TSV, JSON, JSON Lines and text with a URL a line, which may be packed (.gz, .bz2,
+.zst). Nothing is ever read whole, so a file may be larger than memory.
 """
 
 from __future__ import annotations
 
-import io
+import csv
+import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,23 +18,52 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from goldpan.core.errors import FormatError, InputError
-from goldpan.formats.json_records import json_lines, json_records
+from goldpan.formats.json_records import BadRecord
+from goldpan.formats.lance_table import open_lance
+from goldpan.formats.metadata_kinds import PACKED, READERS, TEXTS, kind_of
 
-_BATCH_ROWS = 1 << 16
-_JSON_ROWS = 1 << 12
-_PACKED = (".gz", ".bz2", ".zst")
+_ROWS, _BATCH_ROWS, _BATCH_RECORDS = 4096, 65_536, 4096
+_COUNTED_BYTES = 1 << 30
+
+
+class Row(NamedTuple):
+    """One row.
+
+    Attributes:
+        number: counted from 0 within its file.
+        columns: name -> value; cells without a value are None or not there.
+        problem: why the row cannot be read, empty where it can.
+    """
+
+    number: int
+    columns: dict[str, Any]
+    problem: str = ""
 
 
 class Metadata(NamedTuple):
-    """One file of rows.
+    """One file.
 
     Attributes:
         path: of the file.
-        batches: the rows in order; of JSON, batches may differ in their columns.
+        names: of its columns; where every row has its own (JSON), those of its first 1,000 rows.
+        rows: of the file, in order.
     """
 
     path: Path
-    batches: Iterator[pa.RecordBatch]
+    names: list[str]
+    rows: Iterator[Row]
+
+
+class Batch(NamedTuple):
+    """Some rows that follow each other.
+
+    Attributes:
+        rows: those that can be read; of JSON, a batch may have columns and types that others have not.
+        problems: what is wrong with each of the others.
+    """
+
+    rows: pa.RecordBatch
+    problems: list[str]
 
 
 def metadata_files(paths: Sequence[Path]) -> list[Path]:
@@ -42,135 +72,187 @@ def metadata_files(paths: Sequence[Path]) -> list[Path]:
     Raises:
         InputError: there is nothing that can be read.
     """
+    kinds = f"they end in {', '.join(READERS)}; texts also in {', '.join(PACKED)}"
     found: list[Path] = []
     for path in paths:
-        if path.is_dir() and path.suffix != ".lance":
-            inside = sorted(file for file in path.iterdir() if _kind(file) and not file.name.startswith("."))
+        if path.is_dir() and path.suffix.lower() != ".lance":
+            inside = sorted(file for file in path.iterdir() if kind_of(file) and not file.name.startswith("."))
             if not inside:
-                raise InputError(f"{path} holds no metadata; files end in {', '.join(_READERS)}.")
+                raise InputError(f"No lists in {path}; {kinds}.")
             found += inside
         elif not path.exists():
-            raise InputError(f"There is no file {path}; name metadata that end in {', '.join(_READERS)}, or a folder.")
-        elif not _kind(path):
-            raise InputError(f"{path} is no metadata by its name; files end in {', '.join(_READERS)}.")
+            raise InputError(f"There is no file {path}; name lists of images, or folders of them: {kinds}.")
+        elif not kind_of(path):
+            raise InputError(f"{path} is no list of images by its name; {kinds}.")
         else:
             found.append(path)
     return found
 
 
 def open_metadata(path: Path) -> Metadata:
-    """Open one of the files that `metadata_files` names.
+    """Open one of the files that `metadata_files` names; it is closed when its rows are read or forgotten.
 
     Raises:
         InputError: it cannot be read.
-        FormatError: the bytes are not what the name says; mostly later, where batches are read.
+        FormatError: the bytes are not what the name says; also later, where the rows are read.
     """
-    return Metadata(path, _guarded(path, _READERS[_kind(path)](path)))
+    parts = _parts(path, _ROWS)
+    names = next(parts)
+    records = parts if kind_of(path) in TEXTS else chain.from_iterable(batch.to_pylist() for batch in parts)
+    return Metadata(path, names, (_row(number, record) for number, record in enumerate(records)))
 
 
-def _kind(path: Path) -> str:
-    name = path.name.lower()
-    for packed in _PACKED:
-        name = name.removesuffix(packed)
-    return next((kind for kind in _READERS if name.endswith(kind)), "")
+def read_batches(path: Path) -> Iterator[Batch]:
+    """Yield the rows of one of the files that `metadata_files` names.
+
+    Raises:
+        InputError: it cannot be read.
+        FormatError: the bytes are not what the name says.
+    """
+    parts = _parts(path, _BATCH_ROWS)
+    names = next(parts)
+    if kind_of(path) not in TEXTS:
+        yield from (Batch(part, []) for part in parts)
+        return
+    rows = (_row(number, record) for number, record in enumerate(parts))
+    while some := list(islice(rows, _BATCH_RECORDS)):
+        problems = [f"row {row.number} of {path.name} {row.problem}" for row in some if row.problem]
+        yield Batch(batch_of([row.columns for row in some if not row.problem], names), problems)
 
 
-def _guarded(path: Path, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def steady_batches(path: Path) -> Iterator[Batch]:
+    """Yield what `read_batches` does, each batch with the same columns and types; for that, texts are read twice.
+
+    Raises:
+        InputError: it cannot be read.
+        FormatError: the bytes are not what the name says.
+    """
+    kinds: dict[str, pa.DataType] = {}
+    for batch in read_batches(path) if kind_of(path) in TEXTS else ():
+        for field in batch.rows.schema:
+            kinds[field.name] = _common(kinds.get(field.name, field.type), field.type)
+    for batch in read_batches(path):
+        columns = {name: _as(batch.rows, name, kind) for name, kind in kinds.items()}
+        yield batch._replace(rows=pa.RecordBatch.from_pydict(columns)) if kinds else batch
+
+
+def batch_of(records: Sequence[dict[str, Any]], known: Sequence[str] = ()) -> pa.RecordBatch:
+    """Return records as a batch with all columns that any of them has; values of several kinds become texts.
+
+    Args:
+        records: of names and values.
+        known: columns that come first, whether a record has them or not.
+    """
+    names = dict.fromkeys(chain(known, *records))
+    return pa.RecordBatch.from_pydict({name: _column([record.get(name) for record in records]) for name in names})
+
+
+def count_rows(paths: Iterable[Path]) -> int | None:
+    """Return how many rows some files have, to show how far a run is; None where counting would mean reading them.
+
+    Of texts, lines are counted: where a cell has several, there are fewer rows.
+    """
+    counts = [_count(file) for file in metadata_files(list(paths))]
+    return sum(filter(None, counts)) if None not in counts else None
+
+
+def find_column(asked: str | None, usual: Sequence[str], names: Sequence[str], path: Path, flag: str) -> str | None:
+    """Return the column that was asked for, else the first of the usual names in any case, None where there is none.
+
+    Args:
+        asked: its name.
+        usual: names in lower case, the likeliest first.
+        names: of the columns there are.
+        path: of the file, for messages.
+        flag: that asks for it.
+
+    Raises:
+        InputError: the one asked for is not there.
+    """
+    if asked is None:
+        lower = {name.lower(): name for name in reversed(names)}
+        return next((lower[name] for name in usual if name in lower), None)
+    if asked not in names:
+        raise InputError(f"{path} has no column {asked!r} for {flag}; it has: {', '.join(names)}.")
+    return asked
+
+
+def state_of(path: Path) -> list[Any]:
+    """Return what changes when a file does, or a table of several: sizes and times."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    found = ((file, file.stat()) for file in files)
+    return [[str(file.relative_to(path.parent)), state.st_size, state.st_mtime_ns] for file, state in found]
+
+
+def _parts(path: Path, batch_rows: int) -> Iterator[Any]:
+    with _problems(path):
+        yield from READERS[kind_of(path)](path, batch_rows)
+
+
+@contextmanager
+def _problems(path: Path) -> Iterator[None]:
+    """Make one sentence of what a reader raises."""
     try:
-        yield from batches
-    except (pa.ArrowInvalid, sqlite3.DatabaseError) as error:
+        yield
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, csv.Error, sqlite3.DatabaseError) as error:
         raise FormatError(path, str(error).splitlines()[0]) from error
-    except OSError as error:
+    except OSError as error:  # of the system with a number, of a broken compressed stream without
         problem = error.strerror or str(error).splitlines()[0]
         raise InputError(f"{path} cannot be read: {problem}.") from error
 
 
-def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        kept = [name for name in file.schema_arrow.names if not name.startswith("__index_level_")]  # of pandas
-        yield from file.iter_batches(_BATCH_ROWS, columns=kept)
-
-
-def _arrow(path: Path) -> Iterator[pa.RecordBatch]:
-    with pa.memory_map(str(path)) as source:
-        if bytes(source.read(6)) == b"ARROW1":
-            file = pa.ipc.open_file(source)
-            batches: Iterable[pa.RecordBatch] = (file.get_batch(i) for i in range(file.num_record_batches))
-        else:
-            source.seek(0)
-            batches = pa.ipc.open_stream(source)
-        for batch in batches:
-            for start in range(0, batch.num_rows, _BATCH_ROWS):
-                yield batch.slice(start, _BATCH_ROWS)
+def _row(number: int, record: Any) -> Row:
+    if isinstance(record, dict):
+        return Row(number, record)
+    if isinstance(record, BadRecord):
+        return Row(number, {}, record.problem)
+    return Row(number, {}, f"is {json.dumps(record)[:80]}, not a JSON record")
 
 
-def _separated(path: Path) -> Iterator[pa.RecordBatch]:
-    from pyarrow import csv
-
-    tabs = ".tsv" in path.name.lower()
-    parsed = csv.ParseOptions(delimiter="\t" if tabs else ",", newlines_in_values=True)
-    with _stream(path) as peek, csv.open_csv(peek, parse_options=parsed) as reader:
-        texts = dict.fromkeys(reader.schema.names, pa.string())  # a guessed type would turn 01 into 1
-    converted = csv.ConvertOptions(column_types=texts, strings_can_be_null=True)
-    with _stream(path) as stream, csv.open_csv(stream, parse_options=parsed, convert_options=converted) as reader:
-        yield from reader
-
-
-def _json(path: Path) -> Iterator[pa.RecordBatch]:
-    with _stream(path) as stream, io.TextIOWrapper(stream, "utf-8-sig", "replace") as text:
-        records = json_lines(text) if ".json" not in path.suffixes else json_records(text, path)
-        row = 0
-        while some := list(islice(records, _JSON_ROWS)):
-            for number, record in enumerate(some):
-                if not isinstance(record, dict):
-                    raise FormatError(path, "not a JSON record of names and values", row=row + number)
-            yield _of_records(some, path, row)
-            row += len(some)
-
-
-def _of_records(records: Sequence[Any], path: Path, row: int) -> pa.RecordBatch:
-    names = dict.fromkeys(chain.from_iterable(records))
+def _column(values: list[Any]) -> pa.Array:
+    """Return a column; values of several kinds, or that no type of Arrow holds, as texts."""
     try:
-        return pa.RecordBatch.from_pydict({name: [record.get(name) for record in records] for name in names})
-    except pa.ArrowInvalid as error:
-        raise FormatError(path, f"a column has values of several kinds after row {row}: {error}") from error
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
+        return _texts(values)
 
 
-def _lance(path: Path) -> Iterator[pa.RecordBatch]:
-    import lance
-
-    try:
-        dataset = lance.dataset(str(path))
-    except ValueError as error:
-        raise FormatError(path, f"not a Lance table ({str(error).splitlines()[0]}).") from error
-    yield from dataset.to_batches(batch_size=_BATCH_ROWS, scan_in_order=True)
+def _texts(values: list[Any]) -> pa.Array:
+    texts = (value if value is None or isinstance(value, str) else json.dumps(value, default=str) for value in values)
+    return pa.array([text and text.encode("utf-8", "replace").decode() for text in texts], pa.string())
 
 
-def _sqlite(path: Path) -> Iterator[pa.RecordBatch]:
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-        cursor = database.execute("SELECT * FROM samples")
-        names = [column[0] for column in cursor.description]
-        while rows := cursor.fetchmany(_JSON_ROWS):
-            texts = ([None if value is None else str(value) for value in column] for column in zip(*rows, strict=True))
-            yield pa.RecordBatch.from_arrays([pa.array(column, pa.string()) for column in texts], names)
+def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """Return the type that a column has which is of these two in different batches."""
+    numbers = (pa.int64(), pa.float64())
+    if one == other or pa.types.is_null(other):
+        return one
+    if pa.types.is_null(one):
+        return other
+    return pa.float64() if one in numbers and other in numbers else pa.string()
 
 
-def _stream(path: Path) -> Any:
-    return pa.input_stream(str(path), compression="detect" if path.suffix.lower() in _PACKED else None)
+def _as(batch: pa.RecordBatch, name: str, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_null(kind):
+        kind = pa.string()
+    if name not in batch.schema.names:
+        return pa.nulls(batch.num_rows, kind)
+    column = batch.column(name)
+    return _texts(column.to_pylist()) if kind == pa.string() != column.type else column.cast(kind)
 
 
-_READERS: dict[str, Callable[[Path], Iterator[pa.RecordBatch]]] = {
-    ".parquet": _parquet,
-    ".arrow": _arrow,
-    ".feather": _arrow,
-    ".csv": _separated,
-    ".tsv": _separated,
-    ".jsonl": _json,
-    ".ndjson": _json,
-    ".json": _json,
-    ".lance": _lance,
-    ".db": _sqlite,
-    ".sqlite": _sqlite,
-}
+def _count(path: Path) -> int | None:
+    kind = kind_of(path)
+    with _problems(path):
+        if kind == ".parquet":
+            import pyarrow.parquet as pq
+
+            return int(pq.read_metadata(path).num_rows)
+        if kind == ".lance":
+            return int(open_lance(path).count_rows())
+    packed = path.suffix.lower() in PACKED
+    if kind not in TEXTS or kind == ".json" or packed or path.stat().st_size > _COUNTED_BYTES:
+        return None
+    with path.open("rb") as file:
+        lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    return lines - (kind in (".csv", ".tsv"))

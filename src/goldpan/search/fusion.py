@@ -6,7 +6,7 @@ standard scores: how many deviations an answer lies above the mean of all answer
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,12 +24,16 @@ class Scale(NamedTuple):
     deviation: float
 
     @classmethod
-    def of(cls, scores: Sequence[Floats]) -> Scale:
-        """Return the scale of the answers to many queries; nan are passed over."""
-        known = np.concatenate([np.empty(0), *(part[np.isfinite(part)] for part in scores)])
-        if not len(known):
+    def of(cls, parts: Iterable[Floats]) -> Scale:
+        """Return the scale of the answers to many queries, drawn once; nan are passed over."""
+        count = total = squares = 0.0
+        for part in parts:
+            known = part[np.isfinite(part)].astype(np.float64)
+            count, total, squares = count + known.size, total + known.sum(), squares + (known * known).sum()
+        if not count:
             return cls(0.0, 1.0)
-        return cls(float(known.mean()), float(known.std()) or 1.0)
+        mean = total / count
+        return cls(float(mean), float(np.sqrt(max(0.0, squares / count - mean * mean))) or 1.0)
 
     def standard(self, scores: Floats) -> Floats:
         """Return standard scores."""

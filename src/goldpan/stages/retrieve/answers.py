@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ class Answers:
     """
 
     def __init__(self, folder: Path, key: str) -> None:
-        self._folder = folder / key
+        self._all, self._folder = folder, folder / key
 
     def has(self, name: str, modality: str) -> bool:
         """Whether a class was asked for."""
@@ -28,7 +29,6 @@ class Answers:
 
     def save(self, name: str, modality: str, found: Neighbors) -> None:
         """Keep ids and scores, ``(n_queries, k)`` each."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         with replace_file(self._path(name, modality)) as temporary, temporary.open("wb") as file:
             np.savez(file, ids=found.ids, scores=found.scores)
 
@@ -36,6 +36,12 @@ class Answers:
         """Return what was kept."""
         with np.load(self._path(name, modality), allow_pickle=False) as found:
             return Neighbors(found["ids"], found["scores"])
+
+    def forget_others(self) -> None:
+        """Remove the answers to other questions."""
+        for path in self._all.iterdir():
+            if path != self._folder:
+                shutil.rmtree(path)
 
     def _path(self, name: str, modality: str) -> Path:
         return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.{modality}.npz"

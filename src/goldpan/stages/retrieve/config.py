@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from goldpan.core.config import Config, runtime_field
 from goldpan.core.errors import InputError
 from goldpan.encoders.options import EncoderOptions
+from goldpan.formats.chunks import Layout
 from goldpan.search.captions.modes import Mode
 
 
@@ -26,9 +27,9 @@ class SubstringConfig(Config):
     )
     column: str | None = Field(None, description="Column of captions; usual names are found.")
     per_class: int | None = Field(None, description="At most so many rows a class, the first ones.", ge=1)
-    where: list[str] = Field([], description='Take only rows that fit, such as "NSFW != NSFW" or "WIDTH >= 256".')
+    where: list[str] = Field([], description='Take only rows that fit, such as "WIDTH >= 256" or "LICENSE != ?".')
     keep_nsfw: bool = Field(False, description="Take rows that are marked NSFW too.")
-    layout: Literal["json", "parquet"] = Field("json", description="Of the chunks: unmet-promise's JSON, or Parquet.")
+    layout: Layout = Field("json", description="Of the chunks: unmet-promise's JSON, or Parquet.")
     workers: int | None = runtime_field(None, "Batches looked at at once; the processors by default.", ge=1)
 
 
@@ -48,14 +49,20 @@ class SemanticConfig(Config):
     ensemble: bool = Field(
         False, description="Ask once a class with the mean of its templates, as CLIP classifies, not once a template."
     )
+    subset: bool = Field(False, description="Take the few templates that the classes name as templates_subset.")
     dedup: float = Field(
-        0.94, description="Leave out rows whose vector has this cosine to one that was kept; 0 keeps all.", ge=0, le=1
+        0.94,
+        description="Of the answers to one query, leave out those whose vector has this cosine to a nearer one that "
+        "stays; 0 keeps all.",
+        ge=0,
+        le=1,
     )
     per_class: int | None = Field(None, description="At most so many rows a class, the nearest ones.", ge=1)
     min_similarity: float | None = Field(None, description="Leave out rows below this similarity.")
-    where: list[str] = Field([], description='Take only rows that fit, such as "NSFW != NSFW" or "WIDTH >= 256".')
+    where: list[str] = Field([], description='Take only rows that fit, such as "WIDTH >= 256" or "LICENSE != ?".')
     keep_nsfw: bool = Field(False, description="Take rows that are marked NSFW too.")
     columns: list[str] = Field([], description="Columns of the metadata to write; those the pool returns by default.")
+    layout: Layout = Field("json", description="Of the chunks: unmet-promise's JSON, or Parquet.")
     batch_classes: int = runtime_field(16, "Classes asked for at once.", ge=1)
 
     @model_validator(mode="after")

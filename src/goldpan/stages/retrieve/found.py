@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
 
 from goldpan.formats.atomic import replace_folder
+from goldpan.formats.metadata import state_of
 
 _ABOUT = "about.json"
+
+
+class Looked(NamedTuple):
+    """How many rows were looked at, and how many could not be read."""
+
+    rows: int
+    unreadable: int
 
 
 @dataclass(frozen=True)
@@ -21,45 +30,50 @@ class FoundRows:
     """The rows that one file of metadata gave, kept in a folder of its own.
 
     Attributes:
-        folder: of the parts of all files.
-        name: of this file's part; other settings, or another state of the file, have another.
+        folder: of the part; other settings, or another state of the file, have another.
     """
 
     folder: Path
-    name: str
 
     @classmethod
-    def of(cls, folder: Path, settings: Any, path: Path) -> FoundRows:
-        """Return where the rows of a file are kept."""
-        state = path.stat()
-        told = json.dumps([settings, str(path.absolute()), state.st_size, state.st_mtime_ns], default=str)
-        return cls(folder, hashlib.sha256(told.encode()).hexdigest()[:24])
+    def of(cls, folder: Path, settings: Any, path: Path) -> Self:
+        """Return where the rows of a file are kept, in the folder of all parts."""
+        told = json.dumps([settings, state_of(path)], default=str)
+        return cls(folder / hashlib.sha256(told.encode()).hexdigest()[:24])
 
     @property
-    def scanned(self) -> int | None:
-        """How many captions the file holds; None where it was not looked through to its end."""
-        about = self.folder / self.name / _ABOUT
-        return int(json.loads(about.read_text())["scanned"]) if about.is_file() else None
+    def looked(self) -> Looked | None:
+        """What was looked at; None where the file was not looked through to its end."""
+        about = self.folder / _ABOUT
+        return Looked(**json.loads(about.read_text())) if about.is_file() else None
 
-    def write(self, batches: Iterable[tuple[int, pa.RecordBatch]]) -> None:
+    def write(self, batches: Iterable[tuple[Looked, pa.RecordBatch]]) -> None:
         """Keep rows; the part appears whole.
 
         Args:
-            batches: captions scanned, and the rows found among them with their class in the last column.
+            batches: what was looked at, and the rows found there with their class in the last column.
         """
-        scanned = 0
-        with replace_folder(self.folder / self.name) as temporary:
+        looked = Looked(0, 0)
+        with replace_folder(self.folder) as temporary:
             with _Segments(temporary) as segments:
-                for rows, batch in batches:
-                    scanned += rows
+                for more, batch in batches:
+                    looked = Looked(looked.rows + more.rows, looked.unreadable + more.unreadable)
                     segments.append(batch)
-            (temporary / _ABOUT).write_text(json.dumps({"scanned": scanned}))
+            (temporary / _ABOUT).write_text(json.dumps(looked._asdict()))
 
     def read(self) -> Iterator[pa.RecordBatch]:
         """Yield what was kept, in order."""
-        for path in sorted((self.folder / self.name).glob("*.arrow")):
+        for path in sorted(self.folder.glob("*.arrow")):
             with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
                 yield from stream
+
+
+def forget_others(folder: Path, parts: Sequence[FoundRows]) -> None:
+    """Remove what earlier runs kept and this one has no use for."""
+    kept = {part.folder.name for part in parts}
+    for path in folder.iterdir():
+        if path.name not in kept:
+            shutil.rmtree(path)
 
 
 class _Segments:

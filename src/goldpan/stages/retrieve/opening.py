@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ from goldpan.core.errors import InputError
 from goldpan.core.records import Ids, Metric, Neighbors
 from goldpan.formats.clip_indices import ListedIndex, Modality, index_files, metadata_place
 from goldpan.formats.index_folder import METADATA, ROW, checked_record, read_record
+from goldpan.formats.metadata import state_of
+from goldpan.formats.protocol import VectorReader
 from goldpan.formats.row_store import open_rows
 from goldpan.formats.vectors import open_vectors, parse_address
 from goldpan.search.engines.foreign import ForeignIndex
@@ -25,6 +30,7 @@ from goldpan.store.tables import Table
 from goldpan.store.workspace import Workspace
 
 _LARGEST = 4 << 30  # bytes of a workspace's vectors that are held in memory
+_CAPTIONS = "caption"
 
 
 def open_pool(path: Path, encoder: str | None = None) -> Pool:
@@ -55,11 +61,13 @@ def open_listed(listed: ListedIndex, encoder: str | None = None) -> Pool:
     if read_record(listed.folder) is not None:
         return open_index_folder(listed.folder, encoder, listed.name)
     mapped = bool(listed.options.get("enable_faiss_memory_mapping", True))
+    files = index_files(listed.folder)
     sides: dict[Modality, Searched] = {
-        modality: _Foreign(ForeignIndex(path, mapped=mapped)) for modality, path in index_files(listed.folder).items()
+        modality: _Foreign(ForeignIndex(path, mapped=mapped)) for modality, path in files.items()
     }
     metadata = open_rows(metadata_place(listed.folder))
-    return Pool(listed.name, sides, metadata, listed.columns, encoder or clip_encoder(listed.clip_model))
+    made_by = encoder or clip_encoder(listed.clip_model)
+    return Pool(listed.name, sides, metadata, listed.columns, made_by, [state_of(path) for path in files.values()])
 
 
 def clip_encoder(clip_model: str | None) -> str | None:
@@ -91,7 +99,8 @@ def open_index_folder(path: Path, encoder: str | None = None, name: str = "") ->
     made_by = _encoder_of(record.get("source", ""))
     side = _Ours(load_index(path), numbers, record)
     columns = [column for column in metadata.columns if column != ROW]
-    return Pool(name or path.name, {_modality(record.get("source", "")): side}, metadata, columns, encoder or made_by)
+    sides: dict[Modality, Searched] = {_modality(record.get("source", "")): side}
+    return Pool(name or path.name, sides, metadata, columns, encoder or made_by, record)
 
 
 def _modality(source: str) -> Modality:
@@ -111,41 +120,65 @@ def _encoder_of(source: str) -> str | None:
 def open_workspace(ws: Workspace, encoder: str | None = None) -> Pool:
     """Open the vectors of images of a workspace, and those of their captions by the same encoder where there are any.
 
+    A row is an image that has one or both.
+
     Raises:
         InputError: it holds no vectors, several that could be meant, or more than fit in memory.
     """
     tables = {name: ws.vectors_table(name) for name in ws.vector_names()}
-    chosen = _of_images(ws, tables, encoder)
-    table = tables[chosen]
-    about = table.metadata
-    held = ws.vectors(chosen)
-    if held.array.nbytes > _LARGEST:
-        raise InputError(
-            f"{table.name} of {ws.path} takes {held.array.nbytes / 1e9:.1f} GB of memory; build an index and name it "
-            f"instead: goldpan bench tune {ws.path} --encoder {chosen} --max-memory 4GB -o index"
-        )
-    metric = Metric(about.get("metric", "cosine"))
-    sides: dict[Modality, Searched] = {"image": _Exact(held.array, metric)}
-    for other in tables.values():
-        same = all(other.metadata.get(key) == about.get(key) for key in ("encoder", "revision"))
-        if same and other.metadata.get("column") == "caption":
-            texts = ws.vectors(other.name.removeprefix("vectors/"))
-            if np.array_equal(texts.ids, held.ids):
-                sides["text"] = _Exact(texts.array, metric)
-    spec = about.get("resolved") or about.get("encoder")
-    return Pool(str(ws.path), sides, WorkspaceRows(ws, held.ids), encoder=spec)
+    about = {name: table.metadata for name, table in tables.items()}
+    chosen = _chosen(ws, about, encoder)
+    names = _in_one_space(about, chosen)
+    _check_size(ws, chosen, [tables[name] for name in names.values()])
+    held = {side: ws.vectors(name) for side, name in names.items()}
+    ids = list(dict.fromkeys(chain.from_iterable(vectors.ids.tolist() for vectors in held.values())))
+    place = {key: number for number, key in enumerate(ids)}
+    metric = Metric(about[chosen].get("metric", "cosine"))
+    sides: dict[Modality, Searched] = {
+        side: _Exact(vectors.array, metric, np.array([place[key] for key in vectors.ids.tolist()]), len(ids))
+        for side, vectors in held.items()
+    }
+    spec = about[chosen].get("resolved") or about[chosen].get("encoder")
+    state = {name: tables[name].version for name in names.values()}
+    return Pool(str(ws.path), sides, WorkspaceRows(ws, np.array(ids)), encoder=spec, state=state)
 
 
-def _of_images(ws: Workspace, tables: dict[str, Table], encoder: str | None) -> str:
-    """Return the name of the vectors of images that are meant."""
+def _chosen(ws: Workspace, about: dict[str, dict[str, Any]], encoder: str | None) -> str:
+    """Return the name of the vectors that are meant: of images, or where there are none of captions."""
     if encoder is not None:
         return ws.find_vectors(encoder).name.removeprefix("vectors/")
-    names = [name for name, table in tables.items() if table.metadata.get("column") is None]
+    images = [name for name, told in about.items() if told.get("column") is None]
+    names = images or [name for name, told in about.items() if told["column"] == _CAPTIONS]
     if not names:
         raise InputError(f"{ws.path} holds no vectors; make some: goldpan embed {ws.path} --encoder ...")
     if len(names) > 1:
-        raise InputError(f"{ws.path} holds several vectors of images: {', '.join(names)}; choose with --encoder.")
+        raise InputError(f"{ws.path} holds several vectors: {', '.join(names)}; choose with --encoder.")
     return names[0]
+
+
+def _in_one_space(about: dict[str, dict[str, Any]], chosen: str) -> dict[Modality, str]:
+    """Return the chosen vectors and those of the other kind by the same encoder, images first."""
+
+    def side(name: str) -> Modality:
+        return "image" if about[name].get("column") is None else "text"
+
+    names = {side(chosen): chosen}
+    for name, told in about.items():
+        same = all(told.get(key) == about[chosen].get(key) for key in ("encoder", "revision", "dim"))
+        if same and told.get("column") in (None, _CAPTIONS):
+            names.setdefault(side(name), name)
+    return dict(sorted(names.items()))
+
+
+def _check_size(ws: Workspace, chosen: str, tables: Sequence[Table]) -> None:
+    kinds = [table.schema.field("vector").type for table in tables]
+    sizes = [kind.list_size * kind.value_type.bit_width // 8 for kind in kinds]
+    needed = sum(table.count() * size for table, size in zip(tables, sizes, strict=True))
+    if needed > _LARGEST:
+        raise InputError(
+            f"The vectors of {ws.path} take {needed / 1e9:.1f} GB of memory; build an index and name it instead: "
+            f"goldpan bench tune {ws.path} --encoder {chosen} --max-memory 4GB -o index"
+        )
 
 
 class _Foreign:
@@ -184,27 +217,39 @@ class _Ours:
 
     def _rows(self, ids: Ids) -> NDArray[np.float32]:
         """Read vectors from where they were indexed; zeros for the id -1."""
-        try:
-            reader = open_vectors(self._source)
-        except InputError as error:
-            raise InputError(f"Look-alikes are told by their vectors; add --dedup 0. ({error})") from error
         wanted, back = np.unique(np.maximum(ids, 0), return_inverse=True)
-        rows = np.concatenate([reader.read(row, row + 1) for row in wanted.tolist()]).astype(np.float32)
+        rows = self._reader.take(wanted).astype(np.float32)
         found: NDArray[np.float32] = np.where(ids[..., None] >= 0, rows[back.reshape(ids.shape)], np.float32(0))
         return found
 
+    @cached_property
+    def _reader(self) -> VectorReader:
+        try:
+            return open_vectors(self._source)
+        except InputError as error:
+            raise InputError(f"Look-alikes are told by their vectors; add --dedup 0. ({error})") from error
+
 
 class _Exact:
-    """Vectors in memory, searched exactly."""
+    """Vectors in memory, searched exactly.
 
-    def __init__(self, rows: NDArray[Any], metric: Metric) -> None:
-        self._rows = rows
-        self.n, self.dim = rows.shape
-        self.metric = metric
+    Args:
+        rows: ``(m, dim)``.
+        metric: that compares them.
+        places: ``(m,)``, which row of the pool each belongs to.
+        n: rows of the pool.
+    """
+
+    def __init__(self, rows: NDArray[Any], metric: Metric, places: Ids, n: int) -> None:
+        self._rows, self._places = rows, places
+        self.n, self.dim, self.metric = n, rows.shape[1], metric
+        self._row_of = np.full(n, -1)
+        self._row_of[places] = np.arange(len(rows))
 
     def find(self, queries: NDArray[np.float32], k: int, *, vectors: bool) -> Found:
-        neighbors = exact_search(self._rows, queries, min(k, self.n), self.metric).neighbors
-        return Found(neighbors, self._rows[neighbors.ids].astype(np.float32) if vectors else None)
+        ids, scores = exact_search(self._rows, queries, min(k, len(self._rows)), self.metric).neighbors
+        return Found(Neighbors(self._places[ids], scores), self._rows[ids].astype(np.float32) if vectors else None)
 
     def vectors(self, rows: Ids) -> NDArray[np.float32]:
-        return self._rows[rows].astype(np.float32)
+        found = self._row_of[rows]
+        return np.where(found[:, None] >= 0, self._rows[found].astype(np.float32), np.float32(0))

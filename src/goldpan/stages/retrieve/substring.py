@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,21 +12,21 @@ import numpy as np
 import pyarrow as pa
 
 from goldpan.compute.executor import LocalExecutor
+from goldpan.core.errors import Reason
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Report
-from goldpan.formats.atomic import replace_file
-from goldpan.formats.caption_column import caption_column
-from goldpan.formats.chunks import CHUNK_ROWS, chunk_names, write_chunks
+from goldpan.formats.caption_column import captions_of
+from goldpan.formats.chunks import QUERY, chunk_names
 from goldpan.formats.class_lists import ClassList, read_classes
-from goldpan.formats.metadata import metadata_files, open_metadata
+from goldpan.formats.metadata import Batch, metadata_files, read_batches
 from goldpan.search.captions.matches import Matcher
 from goldpan.search.captions.modes import class_matcher
 from goldpan.stages.retrieve.config import SubstringConfig
-from goldpan.stages.retrieve.found import FoundRows
-from goldpan.stages.retrieve.predicates import Condition, fitting, parse_conditions
+from goldpan.stages.retrieve.found import FoundRows, Looked, forget_others
+from goldpan.stages.retrieve.predicates import Rules
+from goldpan.stages.retrieve.results import write_results
 from goldpan.stages.stage import make_config
 
-_QUERY = "QUERY"
 _PARTS = ".parts"
 
 
@@ -44,28 +43,32 @@ def run(config: SubstringConfig, progress: Progress | None = None) -> Report:
     classes = read_classes(config.classes)
     files = metadata_files(config.metadata)
     search = _Search(config, classes)
-    config.output.mkdir(parents=True, exist_ok=True)
-    settings = [config.deciding(but=("metadata", "output", "layout")), classes]
+    settings = [config.deciding(but=("metadata", "classes", "output", "layout")), classes]
     parts = [FoundRows.of(config.output / _PARTS, settings, path) for path in files]
-    known = sum(part.scanned or 0 for part in parts)
+    known = [part.looked for part in parts]
     needed = search.look_through_all(files, parts, progress or Silent())
-    scanned = sum(part.scanned or 0 for part in needed)
+    looked = [part.looked or Looked(0, 0) for part in needed]
+    readable, unreadable = sum(each.rows for each in looked), sum(each.unreadable for each in looked)
+    forget_others(config.output / _PARTS, needed)
     cap = Cap(config.per_class, classes.names)
-    chunks = _write(config, (cap.kept(batch) for part in needed for batch in part.read()))
-    summary = _summary(config, classes, cap.counts, scanned) | {
+    rows = (row for part in needed for batch in part.read() for row in cap.kept(batch).to_pylist())
+    about = {
+        "mode": config.mode,
+        "captions": readable,
+        "unreadable": unreadable,
         "files": len(files),
         "files_looked_through": len(needed),
     }
-    with replace_file(config.output / "summary.json") as temporary:
-        temporary.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+    outputs, details = write_results(config.output, rows, config.layout, classes, cap.counts, about)
     return Report(
         "retrieve substring",
-        rows_in=scanned,
-        rows_out=scanned,
-        already_done=min(known, scanned),
+        rows_in=readable + unreadable,
+        rows_out=readable,
+        already_done=sum(each.rows for each in known[: len(needed)] if each is not None),
+        failures={Reason.BAD_ROW.value: unreadable} if unreadable else {},
         seconds=time.perf_counter() - started,
-        outputs={str(config.output): f"{cap.counts.total():,} rows in {len(chunks)} chunk(s), summary.json"},
-        details={key: value for key, value in summary.items() if key != "per_class"},
+        outputs=outputs,
+        details=details,
         next_steps=[f"goldpan retrieve fetch WORKSPACE {config.output}"],
     )
 
@@ -88,13 +91,13 @@ class Cap:
     """
 
     def __init__(self, most: int | None, names: list[str]) -> None:
-        self._most, self._names = most, names
-        self.counts = Counter[str]()
+        self._most = most
+        self.counts = Counter(dict.fromkeys(names, 0))
 
     @property
     def full(self) -> bool:
         """Whether no class takes more."""
-        return self._most is not None and all(self.counts[name] >= self._most for name in self._names)
+        return self._most is not None and min(self.counts.values()) >= self._most
 
     def kept(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return those rows of a batch, with their class in the last column, that are let through."""
@@ -115,91 +118,44 @@ class _Search:
     def __init__(self, config: SubstringConfig, classes: ClassList) -> None:
         self._config, self._names = config, classes.names
         self._matcher: Matcher = class_matcher(classes.names, config.mode, classes.class_map)
-        self._conditions = parse_conditions(config.where)
+        self._rules = Rules.parse(config.where, keep_nsfw=config.keep_nsfw)
         self._executor = LocalExecutor(config.workers)
 
     def look_through_all(self, files: list[Path], parts: list[FoundRows], progress: Progress) -> list[FoundRows]:
         """Look through files until no class wants more rows; return the parts of those that were needed."""
         total = Cap(self._config.per_class, self._names)
+        needed: list[FoundRows] = []
         progress.start("captions")
-        for number, (path, part) in enumerate(zip(files, parts, strict=True)):
+        for path, part in zip(files, parts, strict=True):
             if total.full:
-                return parts[:number]
-            if part.scanned is None:
+                break
+            if part.looked is None:
                 part.write(self._look_through(path, progress))
             for batch in part.read() if self._config.per_class is not None else ():
                 total.kept(batch)
+            needed.append(part)
         progress.finish()
-        return parts
+        return needed
 
-    def _look_through(self, path: Path, progress: Progress) -> Iterator[tuple[int, pa.RecordBatch]]:
+    def _look_through(self, path: Path, progress: Progress) -> Iterator[tuple[Looked, pa.RecordBatch]]:
         """Yield how many rows each batch of a file has, and those found among them, in order."""
         cap = Cap(self._config.per_class, self._names)
-        for scanned, found in self._executor.map(self._look, self._batches(path)):
-            progress.advance(scanned)
-            yield scanned, cap.kept(found)
+        for looked, found in self._executor.map(self._look, ((path, batch) for batch in read_batches(path))):
+            progress.advance(looked.rows + looked.unreadable, looked.unreadable)
+            yield looked, cap.kept(found)
             if cap.full:
                 return
 
-    def _batches(self, path: Path) -> Iterator[tuple[pa.RecordBatch, int, Path]]:
-        for batch in open_metadata(path).batches:
-            yield batch, caption_column(batch.schema, self._config.column, path), path
-
-    def _look(self, task: tuple[pa.RecordBatch, int, Path]) -> tuple[int, pa.RecordBatch]:
-        batch, column, _ = task
-        texts = batch.column(column)
-        matches = self._matcher.match(texts if pa.types.is_large_string(texts.type) else texts.cast(pa.string()))
+    def _look(self, task: tuple[Path, Batch]) -> tuple[Looked, pa.RecordBatch]:
+        path, (batch, problems) = task
+        looked = Looked(batch.num_rows, len(problems))
+        if not batch.num_rows:
+            return looked, pa.RecordBatch.from_pydict({QUERY: pa.array([], pa.string())})
+        texts = captions_of(batch, self._config.column, path)
+        matches = self._matcher.match(texts)
         found = batch.take(pa.array(matches.rows))
-        names = pa.array(self._names).take(pa.array(matches.queries))
-        renamed = chunk_names(name for name in batch.schema.names if name != _QUERY)
-        kept = [found.column(name) for name in renamed]
-        found = pa.RecordBatch.from_arrays([*kept, names], [*renamed.values(), _QUERY])
-        return batch.num_rows, fitting(found, self._rules(found.schema))
-
-    def _rules(self, schema: pa.Schema) -> list[Condition]:
-        safe = [] if self._config.keep_nsfw or "NSFW" not in schema.names else [Condition("NSFW", "!=", "NSFW")]
-        return safe + self._conditions
-
-
-def _write(config: SubstringConfig, batches: Iterator[pa.RecordBatch]) -> list[Path]:
-    if config.layout == "json":
-        return write_chunks(config.output, (row for batch in batches for row in batch.to_pylist()))
-    return _write_parquet(config.output, batches)
-
-
-def _write_parquet(folder: Path, batches: Iterator[pa.RecordBatch]) -> list[Path]:
-    import pyarrow.parquet as pq
-
-    written: list[Path] = []
-    waiting: list[pa.RecordBatch] = []
-
-    def flush() -> None:
-        path = folder / f"chunk_{len(written)}.parquet"
-        table = pa.concat_tables([pa.Table.from_batches([batch]) for batch in waiting], promote_options="permissive")
-        with replace_file(path) as temporary:
-            pq.write_table(table, temporary)
-        written.append(path)
-        waiting.clear()
-
-    for batch in batches:
-        waiting.append(batch)
-        if sum(len(each) for each in waiting) >= CHUNK_ROWS:
-            flush()
-    if waiting:
-        flush()
-    for old in set(folder.glob("chunk_*.parquet")) - set(written):
-        old.unlink()
-    return written
-
-
-def _summary(config: SubstringConfig, classes: ClassList, counts: Counter[str], scanned: int) -> dict[str, Any]:
-    per_class = {name: counts[name] for name in classes.names}
-    return {
-        "mode": config.mode,
-        "captions": scanned,
-        "rows": counts.total(),
-        "classes": len(classes.names),
-        "classes_without_rows": [name for name, count in per_class.items() if not count][:100],
-        "repeated_names": classes.repeated,
-        "per_class": per_class,
-    }
+        fits = self._rules.fit(found)
+        names = pa.array(self._names).take(pa.array(matches.queries)).filter(fits)
+        called = chunk_names(batch.schema.names, captions=self._config.column)
+        kept = {new: found.column(name).filter(fits) for name, new in called.items() if new != QUERY}
+        return looked, pa.RecordBatch.from_arrays([*kept.values(), names], [*kept, QUERY])

@@ -1,0 +1,130 @@
+"""The kinds of files that hold rows about images, each read as batches of Arrow or as records, never whole.
+
+Every reader yields the names of the columns, then the rows: `pyarrow.RecordBatch`, or dictionaries and `BadRecord`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, TextIO
+
+import pyarrow as pa
+
+from goldpan.core.refusals import speaking
+from goldpan.formats.json_records import BadRecord, json_lines, json_records
+from goldpan.formats.lance_table import open_lance
+
+PACKED = (".gz", ".bz2", ".zst")
+TEXTS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt")
+"""Kinds that may be packed, and are read as records."""
+
+_LOOK_AHEAD = 1000  # records of a JSON file whose keys are its columns
+_FROM_PANDAS = "__index_level_"  # its index is nobody's column
+
+
+def kind_of(path: Path) -> str:
+    """Return which of `READERS` reads a file, by its name apart from what packs it; empty where none."""
+    name = path.name.lower()
+    packed = next((suffix for suffix in PACKED if name.endswith(suffix)), "")
+    name = name.removesuffix(packed)
+    return next((kind for kind in READERS if name.endswith(kind) and not (packed and kind not in TEXTS)), "")
+
+
+def _parquet(path: Path, batch_rows: int) -> Iterator[Any]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        kept = [name for name in file.schema_arrow.names if not name.startswith(_FROM_PANDAS)]
+        yield kept
+        yield from file.iter_batches(batch_rows, columns=kept)
+
+
+def _arrow(path: Path, batch_rows: int) -> Iterator[Any]:
+    with pa.memory_map(str(path)) as source:
+        if bytes(source.read(6)) == b"ARROW1":
+            file = pa.ipc.open_file(source)
+            batches: Iterable[pa.RecordBatch] = (file.get_batch(number) for number in range(file.num_record_batches))
+        else:
+            source.seek(0)
+            batches = file = pa.ipc.open_stream(source)
+        kept = [name for name in file.schema.names if not name.startswith(_FROM_PANDAS)]
+        yield kept
+        for batch in batches:
+            for start in range(0, batch.num_rows, batch_rows):
+                yield batch.select(kept).slice(start, batch_rows)
+
+
+def _lance(path: Path, batch_rows: int) -> Iterator[Any]:
+    dataset = open_lance(path)
+    yield dataset.schema.names
+    with speaking(path):
+        yield from dataset.to_batches(batch_size=batch_rows, scan_in_order=True, batch_readahead=4)
+
+
+def _sqlite(path: Path, batch_rows: int) -> Iterator[Any]:
+    """Read the table `samples` of Neural Priming and unmet-promise, plain or full-text; all values as texts."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        cursor = database.execute("SELECT * FROM samples")
+        names = [column[0] for column in cursor.description]
+        yield names
+        while rows := cursor.fetchmany(batch_rows):
+            texts = ([None if value is None else str(value) for value in column] for column in zip(*rows, strict=True))
+            yield pa.RecordBatch.from_arrays([pa.array(column, pa.string()) for column in texts], names)
+
+
+def _separated(path: Path, _: int) -> Iterator[Any]:
+    with _text(path) as stream:
+        lines = filter(None, csv.reader(stream, delimiter="\t" if kind_of(path) == ".tsv" else ","))
+        names = next(lines, [])
+        yield names
+        for cells in lines:
+            if len(cells) == len(names):
+                yield {name: cell or None for name, cell in zip(names, cells, strict=True)}
+            else:
+                yield BadRecord(f"has {len(cells)} cells, not the {len(names)} of the header")
+
+
+def _json(path: Path, _: int) -> Iterator[Any]:
+    with _text(path) as stream:
+        records = json_records(stream, path) if kind_of(path) == ".json" else json_lines(stream)
+        first = list(islice(records, _LOOK_AHEAD))
+        yield list(dict.fromkeys(name for record in first if isinstance(record, dict) for name in record))
+        yield from chain(first, records)
+
+
+def _lines(path: Path, _: int) -> Iterator[Any]:
+    with _text(path) as stream:
+        yield ["url"]
+        yield from ({"url": line.strip()} for line in stream if not line.isspace())
+
+
+@contextmanager
+def _text(path: Path) -> Iterator[TextIO]:
+    packed = path.suffix.lower() in PACKED
+    with (
+        pa.input_stream(str(path), compression="detect" if packed else None) as stream,
+        io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="") as text,
+    ):
+        yield text
+
+
+READERS: dict[str, Callable[[Path, int], Iterator[Any]]] = {
+    ".parquet": _parquet,
+    ".lance": _lance,
+    ".csv": _separated,
+    ".tsv": _separated,
+    ".json": _json,
+    ".jsonl": _json,
+    ".ndjson": _json,
+    ".txt": _lines,
+    ".arrow": _arrow,
+    ".feather": _arrow,
+    ".db": _sqlite,
+    ".sqlite": _sqlite,
+}
