@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from goldpan.formats.img2dataset.bodies import Kind
+from goldpan.formats.img2dataset.journal import read_journal
 from goldpan.formats.img2dataset.layout import Layout, read_stats
 from goldpan.formats.img2dataset.tables import read_rows
 from goldpan.store.workspace import Workspace
@@ -74,6 +75,18 @@ def check(folder: Path, out: Path, images: int) -> None:
         assert len(names) == len(set(names))
 
 
+def known(folder: Path) -> set[str]:
+    """Return the URLs whose fate is written down: in the workspace, or in the journals of unfinished shards."""
+    urls = set()
+    if (folder / "ws/images.lance").exists():
+        rows = Workspace(folder / "ws").images.to_table(columns=["extra"])["extra"].to_pylist()
+        urls = {json.loads(row)["url"] for row in rows}
+    for path in folder.glob("out/.*.journal"):
+        _, entries = read_journal(path)
+        urls |= {entry.row["url"] for entry in entries.values()}
+    return urls
+
+
 @pytest.mark.parametrize(
     ("kind", "rounds", "images"),
     [("webdataset", 2, 600), *(pytest.param(kind, 50, 6000, marks=pytest.mark.slow) for kind in get_args(Kind))],
@@ -89,16 +102,12 @@ def test_shards_survive(goldpan: Shell, kind: Kind, rounds: int, images: int) ->
             time.sleep(rng.uniform(1.5, 4.0))
             process.send_signal(signal.SIGKILL)
             killed += process.wait() == -signal.SIGKILL
-            if (goldpan.folder / "ws/images.lance").exists():
-                came = {
-                    json.loads(row)["url"]
-                    for row in Workspace(goldpan.folder / "ws").images.to_table()["extra"].to_pylist()
-                }
+            came = known(goldpan.folder)
             asked = len(server.asked)
         goldpan(*words, code=3)
         again = {f"http://{ask.headers['host']}{ask.path}" for ask in server.asked[asked:]}
     assert killed
-    assert not again & came, "what the workspace knew is not fetched again"
+    assert not again & came, "what the workspace or a shard knew is not fetched again"
     check(goldpan.folder / "ws", goldpan.folder / "out", images)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-_FIRST_SECONDS = 2.0
+FIRST_SECONDS = 2.0
 _SHARE = 0.02
 
 
@@ -15,16 +15,17 @@ class Pace:
 
     Args:
         max_waiting: commit at the latest when so much (rows, bytes) waits.
+        first_seconds: more than 2 where a kill loses nothing anyway.
     """
 
-    def __init__(self, max_waiting: int) -> None:
-        self._max_waiting = max_waiting
+    def __init__(self, max_waiting: int, first_seconds: float = FIRST_SECONDS) -> None:
+        self._max_waiting, self._first_seconds = max_waiting, first_seconds
         self._begun = self._last = time.monotonic()
 
     def is_due(self, waiting: int) -> bool:
         """True where it is time to commit; the clock starts anew then."""
         now = time.monotonic()
-        due = waiting >= self._max_waiting or now - self._last > max(_FIRST_SECONDS, _SHARE * (now - self._begun))
+        due = waiting >= self._max_waiting or now - self._last > max(self._first_seconds, _SHARE * (now - self._begun))
         if due:
             self._last = now
         return due

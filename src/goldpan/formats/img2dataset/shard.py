@@ -92,8 +92,8 @@ class Shard:
             self._body.sync()
             self._journal.sync()
 
-    def seal(self, count: int, listed: pa.Schema) -> list[Entry]:
-        """End the files of the shard and write its table; return what came of every row, in the order of the list.
+    def seal(self, count: int, listed: pa.Schema) -> None:
+        """End the files of the shard and write its table, in the order of the list.
 
         Args:
             count: rows the shard has.
@@ -118,7 +118,6 @@ class Shard:
             rows = [entry.row for entry in entries]
             write_table(self.layout.table(self.number), rows, listed, image)
             self._stats = Stats.of(rows, started)
-        return entries
 
     def complete(self) -> Stats:
         """Write the statistics, which makes a sealed shard a finished one, and remove what only helped to write it."""

@@ -13,7 +13,7 @@ from goldpan.core.interrupts import uninterrupted
 from goldpan.core.records import Report
 from goldpan.stages.acquire.door import Door
 from goldpan.store.failures import Failure
-from goldpan.store.pace import Pace
+from goldpan.store.pace import FIRST_SECONDS, Pace
 from goldpan.store.workspace import Workspace
 
 _MAX_WAITING_BYTES = 128 << 20
@@ -38,17 +38,18 @@ class Barn:
         ws: the workspace.
         door: through which the rows came.
         during: surrounds every commit.
+        seconds: between commits, at first.
 
     Attributes:
         settled: rows of the sources that ended as a row of `images` or as a failure.
         failed: the failures among them, by reason.
     """
 
-    def __init__(self, ws: Workspace, door: Door, during: Commit = nullcontext) -> None:
+    def __init__(self, ws: Workspace, door: Door, during: Commit = nullcontext, seconds: float = FIRST_SECONDS) -> None:
         self._ws = ws
         self._door = door
         self._during = during
-        self._pace = Pace(_MAX_WAITING_BYTES)
+        self._pace = Pace(_MAX_WAITING_BYTES, seconds)
         self.settled = 0
         self.failed: Counter[str] = Counter()
         self._empty()

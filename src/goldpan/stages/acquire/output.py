@@ -11,6 +11,7 @@ from goldpan.stages.acquire.door import Fate
 from goldpan.stages.acquire.links import Link
 from goldpan.stages.acquire.register import Ticket
 from goldpan.store.failures import Failure
+from goldpan.store.pace import FIRST_SECONDS
 
 
 class Output:
@@ -20,6 +21,7 @@ class Output:
     """
 
     fetches_repeats = False
+    seconds = FIRST_SECONDS  # between commits
 
     def next(self, link: Link) -> Slot:
         """Return the place of the next row."""
@@ -39,8 +41,8 @@ class Output:
         """Take what came of a row; yield what the workspace is to be told."""
         yield harvest
 
-    def news(self) -> Iterator[Harvest]:
-        """Yield what the workspace is to be told of rows that were not fetched."""
+    def news(self, *, last: bool = False) -> Iterator[Harvest]:
+        """Yield what the workspace is to be told beside what was stored; the last time, all of it."""
         yield from ()
 
     @contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any
@@ -44,6 +45,7 @@ class ShardOutput(Output):
     """
 
     fetches_repeats = True  # as img2dataset: every row has an image of its own, and no shard waits for another
+    seconds = 10.0  # what the workspace was not told of is found in the shards
 
     def __init__(self, layout: Layout, kind: Kind, column: str, survey: Survey, told: Callable[[Stats], None]) -> None:
         self._layout, self._kind, self._column, self._survey, self._told = layout, kind, column, survey, told
@@ -51,6 +53,8 @@ class ShardOutput(Output):
         self._counted: dict[int, Counted] = {}
         self._settled: Counter[int] = Counter()
         self._waiting: defaultdict[int, list[Harvest]] = defaultdict(list)
+        self._writer = ThreadPoolExecutor(1, "shards")
+        self._sealing: deque[tuple[Shard, Future[None]]] = deque()
         self._sealed: list[Shard] = []
 
     def next(self, link: Link) -> Slot:
@@ -91,8 +95,8 @@ class ShardOutput(Output):
             harvest = Harvest(harvest.source, [entry.note or {}])
         yield from self._settle(slot.shard, harvest, is_finished=False)
 
-    def news(self) -> Iterator[Harvest]:
-        """Yield what the workspace can be told of rows that were not fetched."""
+    def news(self, *, last: bool = False) -> Iterator[Harvest]:
+        """Yield what the workspace can be told beside what was stored; the last time, wait for what is not done yet."""
         while self._survey.events:
             event = self._survey.events.popleft()
             if isinstance(event, Found):
@@ -105,13 +109,19 @@ class ShardOutput(Output):
             else:
                 self._counted[event.shard] = event
                 self._settled[event.shard] += event.quiet
-                yield from self._seal_if_whole(event.shard)
+                self._seal_if_whole(event.shard)
+        while self._sealing and (last or self._sealing[0][1].done()):
+            whole, done = self._sealing.popleft()
+            done.result()
+            yield from self._waiting.pop(whole.number, [])
+            self._sealed.append(whole)
 
     @contextmanager
     def commit(self) -> Iterator[None]:
         """Bring what the workspace is told in the block to the disk before it; after it, finish what is whole."""
         for shard in self._open.values():
             shard.sync()
+        wait([done for _, done in self._sealing])
         yield
         while self._sealed:
             self._told(self._sealed.pop().complete())
@@ -128,7 +138,8 @@ class ShardOutput(Output):
 
     def close(self) -> None:
         """Let go of all files."""
-        for shard in [*self._open.values(), *self._sealed]:
+        self._writer.shutdown()
+        for shard in [*self._open.values(), *(shard for shard, _ in self._sealing), *self._sealed]:
             shard.close()
 
     def _addressed(self, image: dict[str, Any], slot: Slot, place: Place) -> dict[str, Any]:
@@ -141,17 +152,19 @@ class ShardOutput(Output):
             self._waiting[shard].append(harvest)
         elif harvest is not None:
             yield harvest
-        yield from self._seal_if_whole(shard)
+        self._seal_if_whole(shard)
 
-    def _seal_if_whole(self, shard: int) -> Iterator[Harvest]:
+    def _seal_if_whole(self, shard: int) -> None:
+        """Have a shard sealed, in a thread, once all of its rows are there."""
         counted = self._counted.get(shard)
         if counted is None or self._settled[shard] < counted.rows:
             return
         del self._counted[shard], self._settled[shard]
         if not self._layout.is_finished(shard):
-            self._shard(shard).seal(counted.rows, listed_schema(counted.sample))
-            self._sealed.append(self._open.pop(shard))
-        yield from self._waiting.pop(shard, [])
+            whole = self._shard(shard)
+            del self._open[shard]
+            done = self._writer.submit(whole.seal, counted.rows, listed_schema(counted.sample))
+            self._sealing.append((whole, done))
 
     def _shard(self, number: int) -> Shard:
         """Return a shard to write to: opened, and another one closed, if need be."""

@@ -72,7 +72,7 @@ class Pipeline:
             for parcel, result in pool.map_unordered(self._parcels(arrived)):
                 fetched = self._open.pop(parcel.number)
                 self._settle(fetched.key, _harvest(fetched, parcel.data, result))
-        self._hear()
+        self._hear(last=True)
 
     def facts(self) -> Facts:
         """Return what there is to say of the fetching at this moment."""
@@ -131,8 +131,8 @@ class Pipeline:
         self._progress.advance(passed - self._passed, len(harvest.failures))
         self._passed = passed
 
-    def _hear(self) -> None:
-        for harvest in self._output.news():
+    def _hear(self, *, last: bool = False) -> None:
+        for harvest in self._output.news(last=last):
             self._tell(harvest)
 
 

@@ -71,7 +71,7 @@ def bring_in(
             held.enter_context(ws.writing(source))
         door = Door(ws, sources, config.reasons_to_retry)
         output = held.enter_context(open_output(ws, config, sources, door, progress))
-        barn = Barn(ws, door, output.commit)
+        barn = Barn(ws, door, output.commit, output.seconds)
         register = Register(door, config.id_prefix, ws.scratch, fetches_repeats=output.fetches_repeats)
         held.enter_context(closing(register))
         progress.start("acquire urls", total)
