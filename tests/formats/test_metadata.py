@@ -224,6 +224,8 @@ def test_steady_batches_have_one_schema(tmp_path: Path) -> None:
 
 def test_lines_are_counted_and_what_would_have_to_be_read_is_not(tmp_path: Path) -> None:
     assert count_rows([write(tmp_path / "a.csv"), write(tmp_path / "b.parquet"), write(tmp_path / "c.lance")]) == 9
+    (tmp_path / "e.txt").write_text("a line\nand one without an end")
+    assert count_rows([tmp_path / "e.txt"]) == 2
     assert count_rows([write(tmp_path / "d.json")]) is None
     assert count_rows([write(tmp_path / "e.csv.gz")]) is None
 

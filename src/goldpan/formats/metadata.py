@@ -253,6 +253,8 @@ def _count(path: Path) -> int | None:
     packed = path.suffix.lower() in PACKED
     if kind not in TEXTS or kind == ".json" or packed or path.stat().st_size > _COUNTED_BYTES:
         return None
+    lines, last = 0, b"\n"
     with path.open("rb") as file:
-        lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
-    return lines - (kind in (".csv", ".tsv"))
+        while block := file.read(1 << 20):
+            lines, last = lines + block.count(b"\n"), block[-1:]
+    return lines + (last != b"\n") - (kind in (".csv", ".tsv"))
