@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from goldpan.core.errors import InputError, Reason
-from goldpan.stages.acquire.config import UrlsConfig
+from goldpan.formats.metadata import Metadata, Row, find_column, metadata_files, open_metadata
+from goldpan.stages.acquire.config import WebConfig
 from goldpan.stages.acquire.intake import readable, split_fields
-from goldpan.stages.acquire.listing import Listed, Row, find_column, listed_files, open_listed
 
 # What the columns are called in img2dataset's lists, LAION, DataComp, Conceptual Captions and others; in lower case.
 USUAL = {
@@ -72,35 +72,35 @@ class _Columns(NamedTuple):
     names: dict[str, str]
 
 
-def read_links(path: Path, source: str, config: UrlsConfig) -> Iterator[Link]:
+def read_links(path: Path, source: str, config: WebConfig) -> Iterator[Link]:
     """Yield every row of a list, or of a folder of lists, in order.
 
     Raises:
         InputError: nothing there can be read, or a file has no column of URLs.
         FormatError: the bytes of a file are not what its name says.
     """
-    for file in listed_files(path):
-        listed = open_listed(file)
+    for file in metadata_files([path]):
+        listed = open_metadata(file)
         columns = _choose(listed, config)
         for row in listed.rows:
             link = _link(row, file.name, source, columns)
             yield link if config.output is None else replace(link, listed=_listed(row, columns, link.url))
 
 
-def check_columns(path: Path, config: UrlsConfig) -> None:
+def check_columns(path: Path, config: WebConfig) -> None:
     """Look at the first file of a list before any work is done.
 
     Raises:
         InputError: as `read_links`.
     """
-    _choose(open_listed(listed_files(path)[0]), config)
+    _choose(open_metadata(metadata_files([path])[0]), config)
 
 
-def _choose(listed: Listed, config: UrlsConfig) -> _Columns:
+def _choose(listed: Metadata, config: WebConfig) -> _Columns:
     found: dict[str, str] = {}
     for what, usual in USUAL.items():
         flag = f"--{what}-column"
-        column = find_column(getattr(config, f"{what}_column", None), usual, listed, flag)
+        column = find_column(getattr(config, f"{what}_column", None), usual, listed.names, listed.path, flag)
         if column is not None and column not in found.values():
             found[what] = column
     if "url" not in found:

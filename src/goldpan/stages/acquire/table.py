@@ -10,9 +10,9 @@ from goldpan.core.errors import InputError, Reason
 from goldpan.core.place import is_url
 from goldpan.core.progress import Progress
 from goldpan.core.records import Report
+from goldpan.formats.metadata import Row, find_column, metadata_files, open_metadata
 from goldpan.stages.acquire.config import TableConfig
 from goldpan.stages.acquire.intake import Candidate, Member, absolute, admit, split_fields
-from goldpan.stages.acquire.listing import Row, find_column, listed_files, open_listed
 from goldpan.stages.stage import Stage
 from goldpan.store.failures import Failure
 from goldpan.store.workspace import Workspace
@@ -33,15 +33,16 @@ _RENAMED = {"label_column": "label", "caption_column": "caption"}
 
 def run(ws: Workspace, config: TableConfig, executor: Executor, progress: Progress) -> Report:
     """Take the files that a table lists; its other columns become columns of `images`, or JSON in `extra`."""
-    if config.table not in listed_files(config.table):
+    if config.table not in metadata_files([config.table]):
         raise InputError(f"{config.table} is a folder; name one of the lists in it.")
-    listed = open_listed(config.table)
-    path_column = find_column(config.path_column, PATH_COLUMNS, listed, "--path-column")
+    listed = open_metadata(config.table)
+    names, path = listed.names, listed.path
+    path_column = find_column(config.path_column, PATH_COLUMNS, names, path, "--path-column")
     if path_column is None:
-        names = ", ".join(listed.names) or "none"
-        raise InputError(f"{config.table} has no column of file paths; give one of {names} as --path-column.")
+        known = ", ".join(names) or "none"
+        raise InputError(f"{path} has no column of file paths; give one of {known} as --path-column.")
     for option in ("id_column", *_RENAMED):
-        find_column(getattr(config, option), (), listed, "--" + option.replace("_", "-"))
+        find_column(getattr(config, option), (), names, path, "--" + option.replace("_", "-"))
 
     def candidates() -> Iterator[Candidate]:
         for row in listed.rows:

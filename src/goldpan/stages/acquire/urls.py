@@ -12,12 +12,12 @@ from goldpan.core.errors import InputError, Reason
 from goldpan.core.progress import Progress
 from goldpan.core.records import Report
 from goldpan.fetch.retry import is_transient
+from goldpan.formats.metadata import count_rows
 from goldpan.stages.acquire.barn import Barn
 from goldpan.stages.acquire.config import TRANSIENT, UrlsConfig, WebConfig
 from goldpan.stages.acquire.door import Door
 from goldpan.stages.acquire.intake import absolute
 from goldpan.stages.acquire.links import Link, check_columns, read_links
-from goldpan.stages.acquire.listing import count_rows
 from goldpan.stages.acquire.outputs import open_output
 from goldpan.stages.acquire.pipeline import Pipeline
 from goldpan.stages.acquire.register import Register
