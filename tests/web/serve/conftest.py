@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -26,11 +28,12 @@ class Client(httpx.Client):
 
     Attributes:
         server: that it speaks to.
+        token: of it, as a header.
     """
 
     def __init__(self, server: Server, **options: Any) -> None:
-        headers = {"Authorization": f"Bearer {server.keys.token}"} if server.keys is not None else {}
-        super().__init__(base_url=server.address, headers=headers, timeout=30, **options)
+        self.token = {"Authorization": f"Bearer {server.keys.token}"} if server.keys is not None else {}
+        super().__init__(base_url=server.address, headers=self.token, timeout=30, **options)
         self.server = server
 
     def knn(self, **fields: Any) -> Any:
@@ -49,6 +52,18 @@ class Client(httpx.Client):
         assert answer.status_code == status, answer.text
         assert set(answer.json()) == {"error", "message"}
         return str(answer.json()["error"])
+
+
+def raw(client: Client, *parts: bytes, pause: float = 0.0) -> bytes:
+    """Send bytes as they are; return all that comes until the server closes."""
+    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=20) as line:
+        for part in parts:
+            line.sendall(part)
+            time.sleep(pause)
+        answer = b""
+        while part := line.recv(65536):
+            answer += part
+        return answer
 
 
 @pytest.fixture(scope="session")

@@ -1,31 +1,17 @@
 """What one request may take, and all together."""
 
-import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from goldpan.web.serve import heads
-from tests.web.serve.conftest import Client, Start
-
-
-def raw(client: Client, *parts: bytes, pause: float = 0.0) -> bytes:
-    """Send bytes as they are; return all that comes until the server closes."""
-    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=20) as line:
-        for part in parts:
-            line.sendall(part)
-            time.sleep(pause)
-        answer = b""
-        while part := line.recv(65536):
-            answer += part
-        return answer
+from tests.web.serve.conftest import Client, Start, raw
 
 
 def head(client: Client, *lines: str) -> bytes:
-    said = [
-        "POST /knn-service HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {client.server.keys.token}", "Connection: close", *lines,
-    ]  # fmt: skip
+    token = f"Authorization: {client.token['Authorization']}"
+    said = ["POST /knn-service HTTP/1.1", "Host: 127.0.0.1", token, "Connection: close", *lines]
     return "\r\n".join(said).encode() + b"\r\n\r\n"
 
 

@@ -37,7 +37,12 @@ def make_app(service: Service, keys: Keys | None, port: int) -> ASGIApp:
 def make_routes(service: Service, keys: Keys | None) -> FastAPI:
     """Return the routes alone."""
     app = FastAPI(
-        title="goldpan serve", version=__version__, openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None
+        title="goldpan serve",
+        version=__version__,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # its page would load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.service, app.state.keys = service, keys
     handle_errors(app)

@@ -128,7 +128,7 @@ async def _query(service: Service, pool: ServedPool, asked: KnnRequest) -> NDArr
     elif asked.image_url is not None:
         query = await service.of_url(pool, asked.image_url)
     elif asked.embedding_input is not None:
-        query = pool.checked(np.array(asked.embedding_input, np.float32))
+        query = pool.vector(asked.embedding_input)
     else:
         raise InputError("Give one of text, image, image_url and embedding_input.")
     if asked.aesthetic_score is None or service.judges.beautify is None:

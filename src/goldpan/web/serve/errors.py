@@ -7,12 +7,12 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from goldpan.core.errors import GoldpanError, ImageError, InputError, Reason, UnknownName
 from goldpan.fetch.client import FetchError
+from goldpan.web.serve.plain import Json
 
 _THEIR_FAULT = (Reason.BAD_URL, Reason.SCHEME_NOT_ALLOWED, Reason.PORT_NOT_ALLOWED, Reason.PRIVATE_ADDRESS)
 
@@ -51,9 +51,9 @@ class Refused(InputError):
         self.status, self.code = status, code
 
 
-def problem(status: int, code: str, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def problem(status: int, code: str, sentence: str, headers: dict[str, str] | None = None) -> Json:
     """Return a problem as a response."""
-    return JSONResponse(Problem(error=code, message=sentence).model_dump(), status, headers)
+    return Json(Problem(error=code, message=sentence).model_dump(), status, headers)
 
 
 def handle_errors(app: FastAPI) -> None:
@@ -65,8 +65,8 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unforeseen)
 
 
-async def _ours(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse(as_problem(error).model_dump(), status_of(error))
+async def _ours(_: Request, error: Exception) -> Json:
+    return Json(as_problem(error).model_dump(), status_of(error))
 
 
 def as_problem(error: BaseException) -> Problem:
@@ -86,13 +86,13 @@ def status_of(error: BaseException) -> int:
     return 404 if isinstance(error, UnknownName) else 400
 
 
-async def _not_understood(_: Request, error: Exception) -> JSONResponse:
+async def _not_understood(_: Request, error: Exception) -> Json:
     found: Sequence[Any] = error.errors() if isinstance(error, (RequestValidationError, ValidationError)) else []
     said = [f"{'.'.join(str(part) for part in one['loc']) or 'body'}: {one['msg']}" for one in found[:5]]
     return problem(400, "bad_request", "; ".join(said) or str(error))
 
 
-async def _of_routing(_: Request, error: Exception) -> JSONResponse:
+async def _of_routing(_: Request, error: Exception) -> Json:
     status = error.status_code if isinstance(error, HTTPException) else 400
     headers = error.headers if isinstance(error, HTTPException) else None
     return problem(status, _WORDS.get(status, "bad_request"), str(error), dict(headers or {}))
@@ -101,5 +101,5 @@ async def _of_routing(_: Request, error: Exception) -> JSONResponse:
 _WORDS = {404: "not_found", 405: "method_not_allowed"}
 
 
-async def _unforeseen(_: Request, __: Exception) -> JSONResponse:
+async def _unforeseen(_: Request, __: Exception) -> Json:
     return problem(500, "internal", "The server failed at this request; its log says how.")

@@ -20,6 +20,8 @@ class _Asked(BaseModel):
 class Query(_Asked):
     """One of a text, an image, the URL of one, a vector, and a row of the pool."""
 
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
     text: str | None = Field(None, min_length=1, max_length=10_000)
     image: str | None = Field(None, description="An image file in base64.")
     image_url: str | None = Field(None, max_length=8192)

@@ -90,7 +90,7 @@ async def _vector(service: Service, pool: ServedPool, query: Query) -> NDArray[n
     if query.image_url is not None:
         return await service.of_url(pool, query.image_url)
     if query.vector is not None:
-        return pool.checked(np.array(query.vector, np.float32))
+        return pool.vector(query.vector)
     row = known_rows(pool, [query.row or 0])
     found: NDArray[np.float32] = (await service.work.run(pool.pool.vectors, row, pool.pool.modalities[0]))[0]
     return found

@@ -18,6 +18,8 @@ from goldpan.stages.retrieve.pool import Found, Pool
 from goldpan.web.serve.config import ServeConfig
 from goldpan.web.serve.lanes import Together
 
+_LARGEST = 1e18  # its square, and sums of such, are still finite in single precision
+
 
 class ServedEncoder:
     """An encoder that several pools may share."""
@@ -78,15 +80,17 @@ class ServedPool:
             raise InputError(f"{self.name} takes vectors only: {self.problem}")
         return self.encoder
 
-    def checked(self, query: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return a query that fits.
+    def vector(self, values: Sequence[float]) -> NDArray[np.float32]:
+        """Return a query that was sent as a vector, ``(dim,)``.
 
         Raises:
-            InputError: it has another dimension.
+            InputError: it has another dimension, or values that single precision does not hold.
         """
-        if len(query) != self.pool.dim:
-            raise InputError(f"{self.name} holds vectors of {self.pool.dim} values; the query has {len(query)}.")
-        return query
+        if len(values) != self.pool.dim:
+            raise InputError(f"{self.name} holds vectors of {self.pool.dim} values; the query has {len(values)}.")
+        if max(map(abs, values)) > _LARGEST:
+            raise InputError(f"A value of the query is beyond {_LARGEST:.1e}.")
+        return np.array(values, np.float32)
 
     def close(self) -> None:
         """Let go of the threads."""
