@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from goldpan.stages.acquire.table import STAGE as acquire_table
     from goldpan.stages.acquire.urls import STAGE as acquire_urls
     from goldpan.stages.acquire.webdataset import STAGE as acquire_webdataset
+    from goldpan.stages.bench.laion_like import bench_laion_like
     from goldpan.stages.bench.run import STAGE as bench_make
     from goldpan.stages.embed.run import STAGE as embed
     from goldpan.stages.experiment.run import bench_run
@@ -67,6 +68,7 @@ _FRONT_DOOR = {
     "acquire_table": "stages.acquire.table:STAGE",
     "acquire_urls": "stages.acquire.urls:STAGE",
     "acquire_webdataset": "stages.acquire.webdataset:STAGE",
+    "bench_laion_like": "stages.bench.laion_like:bench_laion_like",
     "bench_make": "stages.bench.run:STAGE",
     "bench_report": "web.bench:bench_report",
     "bench_runbook": "stages.stream.make:bench_runbook",
@@ -109,6 +111,7 @@ __all__ = [
     "acquire_table",
     "acquire_urls",
     "acquire_webdataset",
+    "bench_laion_like",
     "bench_make",
     "bench_report",
     "bench_run",

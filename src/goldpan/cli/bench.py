@@ -11,6 +11,7 @@ from goldpan.cli.bench_sisap import sisap
 from goldpan.cli.bench_stream import runbook, stream
 from goldpan.cli.show import Show, write_json
 from goldpan.cli.verb import DEFAULT_SHOW, SHOW, config_command, config_from, shaped, stage_command
+from goldpan.stages.bench import laion_like
 from goldpan.stages.bench.run import STAGE
 from goldpan.stages.experiment.config import BenchRunConfig
 from goldpan.stages.experiment.run import run as run_experiment
@@ -52,3 +53,6 @@ _AS_AUTOFAISS = {
 }
 _TUNE_FLAGS = {"output": "-o", "engines": "-e"} | _AS_AUTOFAISS
 app.command(config_command(TuneConfig, tune, "vectors", short=_TUNE_FLAGS), name="tune")
+app.command(
+    config_command(laion_like.LaionLikeConfig, laion_like.run, "captions", short={"output": "-o"}), name="laion-like"
+)
