@@ -1,7 +1,7 @@
 /** One answer as a card. */
 
 import { button, cut, make } from "./elements.js";
-import { captionOf, labelOf, linkOf, nameOf, scoreOf, titleOf } from "./facts.js";
+import { captionOf, labelOf, linkOf, nameOf, scoresOf, titleOf } from "./facts.js";
 
 const LONGEST = 2000;
 const SIDES = [256, 512];
@@ -35,17 +35,17 @@ export function card(hit, place, actions) {
     open,
     make(
       "div",
+      { className: "tools" },
+      button("≈", { className: "like", tabIndex: -1, title: "More like this (m)", "aria-label": "More like this" }, () => actions.like(hit)),
+      button("", { className: "keep", tabIndex: -1 }, () => actions.keep(hit)),
+    ),
+    make(
+      "div",
       { className: "text" },
       make("p", { className: "caption", id: name, dir: "auto" }, cut(title, LONGEST)),
       make("p", { className: "below soft", dir: "auto" }, cut(below, 200)),
     ),
-    make(
-      "div",
-      { className: "tools" },
-      make("span", { className: "score" }, scoreOf(hit)),
-      button("≈", { className: "like", tabIndex: -1, title: "More like this (m)", "aria-label": "More like this" }, () => actions.like(hit)),
-      button("", { className: "keep", tabIndex: -1 }, () => actions.keep(hit)),
-    ),
+    make("p", { className: "score" }, ...scoresOf(hit).map((score) => make("span", {}, score))),
   );
 }
 

@@ -1,7 +1,7 @@
 /** The basket, opened: what is in it, and how it is taken away. */
 
 import { picture } from "./cards.js";
-import { $, button, counted, cut, make, say, toggle } from "./elements.js";
+import { $, button, counted, cut, make, toggle } from "./elements.js";
 import { titleOf } from "./facts.js";
 import { fetchFile } from "./server.js";
 
@@ -48,16 +48,20 @@ export class Drawer {
   }
 
   async #fill() {
-    const problem = $("basket-problem");
     try {
       const { told, gone } = await this.basket.describe();
       $("basket-rows").replaceChildren(...told.slice(0, SHOWN).map((item) => this.#row(item)));
       const more = told.length - SHOWN;
       $("basket-more").textContent = more > 0 ? `And ${counted(more, "row")} more, which are taken away with these.` : "";
-      problem.textContent = gone ? `${counted(gone, "row")} left the basket: this pool has other rows under their numbers now.` : "";
+      this.#say("", gone ? `${counted(gone, "row")} left the basket: this pool has other rows under their numbers now.` : "");
     } catch (error) {
-      problem.textContent = error.message;
+      this.#say("", error.message);
     }
+  }
+
+  #say(sentence, problem = "") {
+    $("basket-said").textContent = sentence;
+    $("basket-problem").textContent = problem;
   }
 
   #row(item) {
@@ -85,9 +89,9 @@ export class Drawer {
     const items = this.basket.items.map(({ row, query, score }) => ({ row, query, score }));
     try {
       save(await fetchFile("export", { pool: this.#pool.name, items, format }), FILES[format]);
-      say(`${FILES[format]}: ${counted(items.length, "row")}.`);
+      this.#say(`${FILES[format]}: ${counted(items.length, "row")}.`);
     } catch (error) {
-      $("basket-problem").textContent = error.message;
+      this.#say("", error.message);
     }
   }
 }

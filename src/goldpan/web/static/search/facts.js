@@ -40,12 +40,12 @@ export const isUnsafe = (metadata) =>
 /** Whether a pool says so of its rows. */
 export const tellsUnsafe = (pool) => pool.columns.some((name) => ["nsfw", "punsafe"].includes(name.toLowerCase()));
 
-/** Returns the score of an answer as text: of each index, where several were asked. */
-export function scoreOf(hit) {
-  if (hit.score === undefined) return "";
-  const each = Object.entries(hit.similarities).filter(([, value]) => value !== null);
-  if (Object.keys(hit.similarities).length === 1) return short(hit.score);
-  return each.map(([name, value]) => `${name} ${short(value)}`).join(", ");
+/** Returns the scores of an answer as texts: one of each index that found it, where several were asked. */
+export function scoresOf({ score, similarities = {} }) {
+  if (score === undefined) return [];
+  if (Object.keys(similarities).length === 1) return [short(score)];
+  const found = Object.entries(similarities).filter(([, value]) => value !== null);
+  return found.map(([name, value]) => `${name} ${short(value)}`);
 }
 
 const short = (value) => (Math.abs(value) < 10 ? value.toFixed(3) : value.toPrecision(5));

@@ -14,6 +14,7 @@ import { Viewer } from "./viewer.js";
 const LOOK_ALIKE = 0.94;
 const SAMPLE = 24;
 const REMEMBERED = 20;
+const METRICS = { cosine: "cosine", ip: "inner product", l2: "distance", sqeuclidean: "squared distance", hamming: "Hamming distance" };
 
 const basket = new Basket();
 const isKept = (row) => basket.has(row);
@@ -120,8 +121,7 @@ async function sample(signal) {
   const { name, rows } = pool();
   const size = Math.min(SAMPLE, rows);
   const some = Array.from({ length: size }, (_, at) => Math.floor((at * rows) / size));
-  const hits = await ask("rows", { pool: name, rows: some }, signal);
-  return { hits: hits.map((hit) => ({ ...hit, similarities: {} })) };
+  return { hits: await ask("rows", { pool: name, rows: some }, signal) };
 }
 
 /** Says what was found, and offers more of it. */
@@ -131,17 +131,18 @@ function sayHowMany() {
   const hidden = results.hiddenSentence();
   toggle($("start"), !asked.query);
   toggle($("add-all"), Boolean(asked.query) && hits.length > 0);
-  $("add-all").textContent = `Put all ${hits.length.toLocaleString("en")} into the basket`;
   toggle($("none"), Boolean(asked.query) && results.atEnd && !results.visible.length);
   $("none-text").textContent = hits.length ? `All ${counted(hits.length, "answer")} are marked NSFW and hidden.` : "Nothing was found.";
   toggle($("show-hidden"), hits.length > 0);
   toggle($("more"), Boolean(asked.query) && results.atEnd && k < pool().rows && hits.length > 0);
   $("more").textContent = `Search for ${Math.min(2 * (k ?? 0), pool().rows).toLocaleString("en")}`;
+  toggle($("the-end"), Boolean(asked.query) && results.atEnd && results.visible.length);
+  $("the-end").textContent = `That is all: ${counted(results.visible.length, "answer")}.`;
   if (!asked.query) return;
   const twins = controls.hidesSimilar(asked, pool()) && asked.modality !== "fused" ? k - hits.length : 0;
   const parts = [
     `${counted(hits.length, "row")} nearest to ${cut(named(asked.query), 80)}`,
-    `by ${metric}, in ${seconds < 0.01 ? "under 0.01" : seconds.toFixed(2)} s`,
+    `by ${METRICS[metric]}, in ${seconds < 0.01 ? "under 0.01" : seconds.toFixed(2)} s`,
     ...(twins > 0 ? [`${counted(twins, "near-duplicate")} hidden`] : []),
     ...(hidden ? [hidden] : []),
   ];
@@ -189,6 +190,7 @@ async function start() {
   }
   controls.offer(pools);
   if (asked.pool && pool().name !== asked.pool) return fail(new Problem(`There is no pool ${asked.pool} here; choose one of the list.`));
+  if (matchMedia("(hover: hover)").matches && !history.state?.focus) $("words").focus({ preventScroll: true });
   await run(history.state);
 }
 

@@ -173,6 +173,6 @@ export class Results {
 
   /** Says how many answers are hidden. */
   hiddenSentence() {
-    return this.hidden ? `${counted(this.hidden, "answer")} marked NSFW hidden` : "";
+    return this.hidden ? `${counted(this.hidden, "answer")} hidden as NSFW` : "";
   }
 }

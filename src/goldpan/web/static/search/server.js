@@ -32,5 +32,6 @@ async function answer(name, question, signal) {
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
   if (problem.error === "no_token") throw new Problem(OVER);
-  throw new Problem(problem.message ?? `The server failed with status ${response.status}.`);
+  const sentence = problem.message?.replace(`${problem.error}: `, "");
+  throw new Problem(sentence ?? `The server failed with status ${response.status}.`);
 }

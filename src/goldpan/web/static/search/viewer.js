@@ -2,7 +2,7 @@
 
 import { picture } from "./cards.js";
 import { $, button, cut, make, webAddress } from "./elements.js";
-import { scoreOf, titleOf } from "./facts.js";
+import { scoresOf, titleOf } from "./facts.js";
 
 const LONGEST = 20_000;
 const SIDE = 1024;
@@ -73,9 +73,9 @@ export class Viewer {
 }
 
 function facts(hit) {
-  const score = scoreOf(hit);
+  const scores = scoresOf(hit).map((score) => ["score", score]);
   const known = Object.entries(hit.metadata ?? {}).filter(([, value]) => value !== null && value !== "");
-  return [["row", hit.row], ...(score ? [["score", score]] : []), ...known].map(([name, value]) =>
+  return [["row", hit.row], ...scores, ...known].map(([name, value]) =>
     make("div", {}, make("dt", { dir: "auto" }, name), make("dd", { dir: "auto" }, shown(value))),
   );
 }
