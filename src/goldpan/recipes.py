@@ -39,6 +39,8 @@ STAGES = Catalog(
         "acquire webdataset": "goldpan.stages.acquire.webdataset:STAGE",
         "acquire openimages": "goldpan.stages.acquire.openimages:STAGE",
         "embed": "goldpan.stages.embed.run:STAGE",
+        "retrieve fetch": "goldpan.stages.acquire.retrieved:STAGE",
+        "retrieve filter": "goldpan.stages.retrieve.filter:STAGE",
         "bench make": "goldpan.stages.bench.run:STAGE",
     },
     group="goldpan.stages",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App
 
 from goldpan.cli.verb import config_command, stage_command
+from goldpan.stages.acquire import retrieved
 from goldpan.stages.retrieve import embed_captions, filter, semantic, substring
 from goldpan.stages.retrieve.config import EmbedCaptionsConfig, SemanticConfig, SubstringConfig
 
@@ -13,3 +14,4 @@ app.command(config_command(SubstringConfig, substring.run, short={"output": "-o"
 app.command(config_command(SemanticConfig, semantic.run, short={"output": "-o"}), name="semantic")
 app.command(stage_command(filter.STAGE, short={"output": "-o"}), name="filter")
 app.command(config_command(EmbedCaptionsConfig, embed_captions.run, short={"folder": "-o"}), name="embed")
+app.command(stage_command(retrieved.STAGE, "found"), name="fetch")
