@@ -99,6 +99,24 @@ def test_a_folder_is_its_lists_sorted_by_name(tmp_path: Path) -> None:
     assert [path.name for path in metadata_files([tmp_path])] == ["a.parquet", "b.csv", "c.txt.gz"]
 
 
+@pytest.mark.parametrize("name", ["l.tsv", "l.csv"])
+def test_a_list_without_a_header(tmp_path: Path, name: str) -> None:
+    tab = "\t" if name == "l.tsv" else ","
+    (tmp_path / name).write_text(f"http://a.test/1.jpg{tab}so 5'\nhttp://a.test/2.jpg{tab}b\n")
+    listed = open_metadata(tmp_path / name)
+    assert listed.names == ["url", "caption"]
+    assert [row.columns["caption"] for row in listed.rows] == ["so 5'", "b"]
+    (tmp_path / name).write_text(f"a{tab}https://a.test/1.jpg{tab}http://b.test\n")
+    assert [row.columns for row in open_metadata(tmp_path / name).rows] == [
+        {"column_1": "a", "url": "https://a.test/1.jpg", "column_3": "http://b.test"}
+    ]
+
+
+def test_tabs_without_a_header_quote_nothing(tmp_path: Path) -> None:
+    (tmp_path / "l.tsv").write_text('say "so\thttp://a.test/1.jpg\n"b\thttp://a.test/2.jpg\nc\thttp://a.test/3.jpg\n')
+    assert [row.columns["caption"] for row in open_metadata(tmp_path / "l.tsv").rows] == ['say "so', '"b', "c"]
+
+
 def test_the_index_of_pandas_is_no_column(tmp_path: Path) -> None:
     pq.write_table(pa.table({"url": ["x"], "__index_level_0__": [4]}), tmp_path / "l.parquet")
     listed = open_metadata(tmp_path / "l.parquet")
@@ -109,7 +127,7 @@ def test_a_row_that_cannot_be_read_is_a_row_that_says_why(tmp_path: Path) -> Non
     (tmp_path / "l.csv").write_text('url,text\nhttp://a,"two\nlines"\nhttp://b\n\nhttp://c,d\n')
     rows = list(open_metadata(tmp_path / "l.csv").rows)
     assert [row.columns.get("text") for row in rows] == ["two\nlines", None, "d"]
-    assert rows[1] == Row(1, {}, "has 1 cells, not the 2 of the header")
+    assert rows[1] == Row(1, {}, "has 1 cells, not the 2 of the first line")
     (tmp_path / "l.jsonl").write_text('{"url": "http://a"}\n{"url": \n"http://c"\n')
     problems = [row.problem for row in open_metadata(tmp_path / "l.jsonl").rows]
     assert problems == ["", "is no JSON", 'is "http://c", not a JSON record']
@@ -194,7 +212,7 @@ def test_batches_leave_out_what_cannot_be_read_and_say_so(tmp_path: Path) -> Non
     (tmp_path / "l.csv").write_text("url,text\nu,a\nv\nw,c\n")
     (batch,) = read_batches(tmp_path / "l.csv")
     assert batch.rows.to_pylist() == [{"url": "u", "text": "a"}, {"url": "w", "text": "c"}]
-    assert batch.problems == ["row 1 of l.csv has 1 cells, not the 2 of the header"]
+    assert batch.problems == ["row 1 of l.csv has 1 cells, not the 2 of the first line"]
 
 
 def test_a_column_of_several_kinds_is_texts(tmp_path: Path) -> None:

@@ -80,14 +80,31 @@ def _sqlite(path: Path, batch_rows: int) -> Iterator[Any]:
 
 def _separated(path: Path, _: int) -> Iterator[Any]:
     with _text(path) as stream:
-        lines = filter(None, csv.reader(stream, delimiter="\t" if kind_of(path) == ".tsv" else ","))
-        names = next(lines, [])
+        first = next(_cells(path, stream), [])
+    is_header = not any(cell.startswith(("http://", "https://")) for cell in first)
+    with _text(path) as stream:
+        # Lists without a header, as those of Conceptual Captions, are of tabs, and quote nothing.
+        lines = _cells(path, stream, is_quoted=is_header or kind_of(path) == ".csv")
+        names = next(lines, []) if is_header else _names(first)
         yield names
         for cells in lines:
             if len(cells) == len(names):
                 yield {name: cell or None for name, cell in zip(names, cells, strict=True)}
             else:
-                yield BadRecord(f"has {len(cells)} cells, not the {len(names)} of the header")
+                yield BadRecord(f"has {len(cells)} cells, not the {len(names)} of the first line")
+
+
+def _cells(path: Path, stream: TextIO, *, is_quoted: bool = True) -> Iterator[list[str]]:
+    delimiter = "\t" if kind_of(path) == ".tsv" else ","
+    lines = csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE)
+    return filter(None, lines)
+
+
+def _names(cells: list[str]) -> list[str]:
+    """Return names for the columns of a list that has none: of two, the one that is no URL is the caption."""
+    names = [f"column_{number}" for number in range(1, len(cells) + 1)] if len(cells) != 2 else ["caption", "caption"]
+    names[next(i for i, cell in enumerate(cells) if cell.startswith(("http://", "https://")))] = "url"
+    return names
 
 
 def _json(path: Path, _: int) -> Iterator[Any]:
