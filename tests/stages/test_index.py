@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -16,7 +17,14 @@ from goldpan.formats.vectors import write_vectors
 from goldpan.search.engines.loading import load_index
 from goldpan.search.exact import exact_search
 from goldpan.stages.index import folder as folders
-from goldpan.stages.index.config import IndexAddConfig, IndexBuildConfig, IndexRemoveConfig, IndexSearchConfig
+from goldpan.stages.index.config import (
+    IndexAddConfig,
+    IndexBuildConfig,
+    IndexExportConfig,
+    IndexRemoveConfig,
+    IndexSearchConfig,
+)
+from goldpan.stages.index.export import export
 from goldpan.stages.index.run import add, build, info, remove, search
 from goldpan.store.workspace import Workspace
 
@@ -217,3 +225,28 @@ def test_graphs_refuse_removals_by_name(place: Path) -> None:
     with pytest.raises(InputError, match="faiss:HNSW16 cannot remove rows"):
         remove(IndexRemoveConfig(index=index, ids=place / "gone.txt"))
     assert info(index)["rows"] == 500
+
+
+def test_an_exported_index_answers_by_the_rows_of_its_metadata(place: Path) -> None:
+    index = built(place, engine="faiss:IVF8,Flat@nprobe=8", metric="ip")
+    (place / "gone.txt").write_text("0\n3\n")
+    remove(IndexRemoveConfig(index=index, ids=place / "gone.txt"))
+    export(IndexExportConfig(index=index, output=place / "theirs", modality="text"))
+    found = faiss.read_index(str(place / "theirs" / "text.index"))
+    rows = pq.read_table(place / "theirs" / "metadata")["row"].to_pylist()
+    assert (found.nprobe, rows[:5], len(rows)) == (8, [None, 1, 2, None, 4], 500)
+    labels = found.search(BASE[::50], 10)[1]
+    np.testing.assert_array_equal(np.array(rows)[labels].astype(np.int64), asked_of(index, BASE[::50]))
+
+
+def asked_of(index: Path, queries: np.ndarray) -> np.ndarray:
+    return load_index(index).search(queries, 10, nprobe=8).ids
+
+
+def test_what_clip_retrieval_does_not_serve_is_not_exported(place: Path) -> None:
+    index = built(place, engine="flat")
+    with pytest.raises(InputError, match="indexes of faiss"):
+        export(IndexExportConfig(index=index, output=place / "theirs"))
+    index = built(place, output=place / "other")
+    with pytest.raises(InputError, match="there already"):
+        export(IndexExportConfig(index=index, output=place))

@@ -10,7 +10,14 @@ from cyclopts import App, Parameter
 
 from goldpan.cli.show import write_json
 from goldpan.cli.verb import JSON, config_command, config_from, shaped
-from goldpan.stages.index.config import IndexAddConfig, IndexBuildConfig, IndexRemoveConfig, IndexSearchConfig
+from goldpan.stages.index.config import (
+    IndexAddConfig,
+    IndexBuildConfig,
+    IndexExportConfig,
+    IndexRemoveConfig,
+    IndexSearchConfig,
+)
+from goldpan.stages.index.export import export
 from goldpan.stages.index.run import add, build, info, remove, search
 
 _NAMES = ("id", "label", "caption", "uri")
@@ -19,6 +26,7 @@ app = App(name="index", help="Build index folders, search them, add and remove r
 app.command(config_command(IndexBuildConfig, build, "vectors", short={"output": "-o", "engine": "-e"}), name="build")
 app.command(config_command(IndexAddConfig, add, "index", "vectors"), name="add")
 app.command(config_command(IndexRemoveConfig, remove, "index", "ids"), name="remove")
+app.command(config_command(IndexExportConfig, export, "index", "output"), name="export")
 
 
 def _search(*values: Any, json: bool = False, **fields: Any) -> None:

@@ -88,7 +88,7 @@ def index_files(folder: Path) -> dict[Modality, Path]:
         if path.is_file():
             found[modality] = path
     if not found:
-        raise InputError(f"{folder} holds neither image.index nor text.index; make one with: goldpan index build")
+        raise InputError(f"{folder} holds neither image.index nor text.index; make one of an index of ours with: goldpan index export")
     return found
 
 
@@ -103,3 +103,9 @@ def metadata_place(folder: Path) -> Path:
     if found is None:
         raise InputError(f"{folder} holds no metadata/; there would be nothing to show for an answer.")
     return found
+
+
+def addressed(uri: str | None) -> dict[str, str | None]:
+    """Return where an image is in clip-retrieval's columns: `url` of one on the web, `image_path` of any other."""
+    on_the_web = (uri or "").startswith(("http:", "https:"))
+    return {"image_path": None if on_the_web else uri or None, "url": uri if on_the_web else None}

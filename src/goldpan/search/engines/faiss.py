@@ -17,7 +17,7 @@ from goldpan.search.engines.protocol import Traits
 from goldpan.search.engines.spec import EngineSpec
 from goldpan.search.readers import VectorReader
 
-_FILE = "index.faiss"
+FILE = "index.faiss"
 _FLOATS = frozenset(Metric) - {Metric.HAMMING}
 _BINARY = re.compile("B(Flat|IVF|HNSW|Hash|MHash)")
 _EF = (16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
@@ -174,11 +174,11 @@ class Faiss(Adapter):
 
     def _write(self, folder: Path) -> None:
         faiss = _faiss()
-        (faiss.write_index_binary if self._binary else faiss.write_index)(self._index, str(folder / _FILE))
+        (faiss.write_index_binary if self._binary else faiss.write_index)(self._index, str(folder / FILE))
 
     def _read(self, folder: Path) -> None:
         faiss = _faiss()
-        self._index = (faiss.read_index_binary if self._binary else faiss.read_index)(str(folder / _FILE))
+        self._index = (faiss.read_index_binary if self._binary else faiss.read_index)(str(folder / FILE))
         self._lists = self._lists_of(self._index)
         self._set = {}
 

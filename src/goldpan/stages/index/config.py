@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from goldpan.core.config import Config, runtime_field
 from goldpan.core.errors import InputError
+from goldpan.formats.clip_indices import Modality
 
 DEFAULT_ENGINE = "faiss:HNSW32_SQ8@efConstruction=200,efSearch=64"
 DEFAULT_BINARY = "faiss:BHNSW32@efConstruction=200,efSearch=64"  # for packed bits
@@ -83,3 +84,11 @@ def _pairs(text: str) -> dict[str, float]:
         if not equals or not name.strip():
             raise InputError(f"--set {part!r} must be name=number, such as nprobe=8.")
     return found
+
+
+class IndexExportConfig(Config):
+    """Which index goes where, for clip-retrieval."""
+
+    index: Path = Field(description="The index folder.")
+    output: Path = Field(description="The folder for clip-retrieval; it appears whole.")
+    modality: Modality = Field("image", description="What its vectors are of: image or text.")

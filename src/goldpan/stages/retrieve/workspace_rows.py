@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from goldpan.core.errors import FormatError, ImageError, Reason
 from goldpan.core.records import Ids
+from goldpan.formats.clip_indices import addressed
 from goldpan.store.workspace import Workspace
 
 _OF_IMAGES = ("id", "uri", "label", "caption", "width", "height", "license", "author", "extra")
@@ -67,8 +68,6 @@ class WorkspaceRows:
 
 def _row(image: dict[str, Any], columns: Sequence[str]) -> dict[str, Any]:
     extra = json.loads(image["extra"] or "{}")
-    uri = image["uri"] or ""
-    told = extra | {name: value for name, value in image.items() if name != "extra"}
-    told["url"] = extra.get("url") or (uri if uri.startswith(("http:", "https:")) else None)
-    told["image_path"] = None if uri.startswith(("http:", "https:")) else uri
+    told = extra | {name: value for name, value in image.items() if name != "extra"} | addressed(image["uri"])
+    told["url"] = extra.get("url") or told["url"]
     return {name: told.get(name) for name in columns}

@@ -1,0 +1,139 @@
+"""clip-retrieval as the judge: its client asks our server, its server answers from our index, ours like it."""
+
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import goldpan
+from goldpan.stages.index.config import IndexExportConfig
+from goldpan.stages.index.export import export
+from goldpan.store.workspace import Workspace
+from tests.web.serve import peer
+from tests.web.serve.conftest import Client, Start
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of a virtual environment that has clip-retrieval."""
+    try:
+        return peer.make(tmp_path_factory.mktemp("peer") / "venv")
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"clip-retrieval cannot be installed: {error.stderr.decode()[-300:]}")
+
+
+def asked(python: Path, *questions: dict[str, Any]) -> list[Any]:
+    words = [python, "-W", "ignore", peer.__file__, "client"]
+    done = subprocess.run(words, input=json.dumps(questions), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found: list[Any] = json.loads(done.stdout)
+    return found
+
+
+def test_their_client_asks_our_server(python: Path, start: Start, colors: tuple[Path, str]) -> None:
+    server = start(public=True, host="127.0.0.1")
+    given = {"url": f"{server.server.address}knn-service", "indice_name": "colors"}
+    few = given | {"num_images": 3, "deduplicate": False}
+    image, vector, text, usual = asked(
+        python,
+        {"client": few, "query": {"image": str(colors[0] / "pictures" / "cyan.png")}},
+        {"client": few, "query": {"embedding_input": [-0.5, -0.5, 0.5] * 4}},
+        {"client": few | {"modality": "text"}, "query": {"text": "a photo of navy"}},
+        {"client": given, "query": {"text": "red"}},
+    )
+    assert [found[0]["caption"] for found in (image, vector, text, usual)] == ["cyan", "blue", "navy", "red"]
+    assert {"url", "image_path", "caption", "NSFW", "id", "similarity", "image"} <= set(image[0])
+    assert len(image) == 3
+    assert len(usual) > 3
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
+    """A hundred photos, embedded, indexed and exported by us."""
+    folder = tmp_path_factory.mktemp("exported")
+    (folder / "photos").mkdir()
+    for photo in sorted((shared / "data/imagenet1k").iterdir())[:100]:
+        (folder / "photos" / photo.name).symlink_to(photo)
+    ws = Workspace(folder / "ws", create=True)
+    goldpan.acquire_folder(ws, folder=folder / "photos")
+    goldpan.embed(ws, encoder=f"onnx:{shared / 'models/dual-encoder'}")
+    goldpan.index_build(vectors=str(ws.path), engine="faiss:HNSW16", output=folder / "ours")
+    export(IndexExportConfig(index=folder / "ours", output=folder / "theirs"))
+    return folder
+
+
+@pytest.fixture
+def back(python: Path, exported: Path, tmp_path: Path) -> Iterator[str]:
+    """Their server over our index; its address."""
+    (tmp_path / "indices.json").write_text(json.dumps({"photos": str(exported / "theirs")}))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [python, "-W", "ignore", peer.__file__, "back", tmp_path / "indices.json", str(port)]
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen([*map(str, words)], stdout=log, stderr=log)
+        try:
+            for _ in range(300):
+                assert server.poll() is None, (tmp_path / "log").read_text()
+                try:
+                    httpx.get(f"http://127.0.0.1:{port}/indices-list")
+                    break
+                except httpx.TransportError:
+                    time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def test_their_server_answers_from_our_index_as_ours_does(back: str, exported: Path, start: Start) -> None:
+    ours = start(pools=[], indices=_listed(exported), encoder=None, public=True, host="127.0.0.1")
+    vectors = Workspace(exported / "ws").vectors("onnx_dual-encoder").array
+    assert ours.get("/indices-list").json() == httpx.get(f"{back}indices-list").json() == ["photos"]
+    for row in (0, 7, 99):
+        for options in ({}, {"deduplicate": True}, {"num_images": 2, "num_result_ids": 9}):
+            body = {"embedding_input": (2 * vectors[row]).tolist(), "modality": "image", "num_images": 5} | options
+            _same(ours, back, "knn-service", body | {"indice_name": "photos"})
+    _same(ours, back, "metadata", {"indice_name": "photos", "ids": [5, 0, 5]})
+    _same(ours, back, "metadata", {"indice_name": "photos", "ids": []})
+
+
+def _listed(exported: Path) -> Path:
+    path = exported / "indices.json"
+    path.write_text(json.dumps({"photos": str(exported / "theirs")}))
+    return path
+
+
+def _same(ours: Client, back: str, path: str, body: dict[str, Any]) -> None:
+    """Both answer the same, but for the last digits of similarities and the bytes of pictures."""
+    mine, theirs = ours.post(f"/{path}", json=body), httpx.post(f"{back}{path}", json=body, timeout=30)
+    assert mine.status_code == theirs.status_code == 200, theirs.text
+    assert _comparable(mine.json()) == _comparable(theirs.json())
+
+
+def _comparable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    plain = [row.get("metadata", {}) | row for row in rows]
+    for row in plain:
+        row.pop("metadata", None)
+        row["image"] = "image" in row
+        row["similarity"] = pytest.approx(row["similarity"], abs=1e-5) if "similarity" in row else None
+        row["url"] = row.get("url") or None  # pandas makes nan of what is not there
+    return plain
+
+
+def test_the_metrics_have_their_names(back: str, start: Start) -> None:
+    theirs = _names(httpx.get(f"{back}metrics", headers={"Accept": "text/plain"}, follow_redirects=True).text)
+    assert _names(start().get("/metrics").text) == theirs
+    assert "full_knn_request_time" in theirs
+
+
+def _names(text: str) -> set[str]:
+    return {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
