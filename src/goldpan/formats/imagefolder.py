@@ -44,7 +44,8 @@ class Picture(NamedTuple):
         """Return the picture of a row of `images`."""
         extra = json.loads(row["extra"] or "{}")
         kind = row["format"] or ""
-        name = f"{class_folder(row['id'])}.{_SUFFIXES.get(kind, kind.lower())}"
+        suffix = f".{_SUFFIXES.get(kind, kind.lower())}"
+        name = class_folder(row["id"].removesuffix(suffix)) + suffix
         size = {"width": row["width"], "height": row["height"]}
         about = {
             "similarity": extra.get("similarity"),

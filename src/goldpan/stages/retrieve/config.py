@@ -92,7 +92,10 @@ class FilterConfig(Config):
     against: Path | None = Field(None, description="Workspace of a test set: images near one of it go.")
     against_encoder: str | None = Field(None, description="Vectors to compare with the test set; both have them.")
     against_threshold: float = Field(
-        0.604169, description="Similarity from which an image repeats one of the test set; that of ISC descriptors."
+        0.604169, description="Cosine above which an image repeats one of the test set; that of ISC descriptors."
+    )
+    imagefolder: Path | None = Field(
+        None, description="Write the images that stay to this folder too, a folder a class, and metadata.json."
     )
 
     @model_validator(mode="after")
@@ -103,7 +106,12 @@ class FilterConfig(Config):
             raise InputError("Give --class-thresholds or --top-percent, not both.")
         if (self.against is None) != (self.against_encoder is None):
             raise InputError("--against names a test set, --against-encoder the vectors to compare: give both or none.")
-        if self.classes is None and not self.texts and self.against is None:
+        by_text = self.classes is not None or bool(self.texts)
+        if not by_text and (self.encoder or self.class_thresholds or self.top_percent or self.per_class):
+            raise InputError(
+                "--encoder, thresholds, --top-percent and --per-class compare with a text: give --classes."
+            )
+        if not by_text and self.against is None:
             raise InputError("Nothing to filter by: give --classes, --texts or --against.")
         return self
 

@@ -9,29 +9,29 @@ from __future__ import annotations
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from goldpan.compute.executor import Executor
-from goldpan.core.errors import InputError
+from goldpan.core.errors import FormatError, InputError
 from goldpan.core.progress import Progress
-from goldpan.core.records import Floats, Metric, Report
-from goldpan.encoders.loading import load_encoder
-from goldpan.encoders.protocol import Encoder
+from goldpan.core.records import Metric, Report
 from goldpan.formats.atomic import replace_file
 from goldpan.formats.class_lists import read_classes
+from goldpan.formats.imagefolder import Picture, write_imagefolder
 from goldpan.formats.json_text import read_json
 from goldpan.search.exact import exact_search
 from goldpan.stages.retrieve.config import FilterConfig
+from goldpan.stages.retrieve.likeness import likeness, plain
 from goldpan.stages.stage import Stage
-from goldpan.store.tables import Table
 from goldpan.store.workspace import Workspace, vector_array
 
-_BLOCK_ROWS = 65_536
-FAR, CROWDED, REPEATS, UNKNOWN = "far_from_text", "not_among_the_nearest", "in_test_set", "class_not_listed"
+_BLOCK_ROWS, _READ_ROWS = 65_536, 1024
+_OF_IMAGES = ("id", "uri", "label", "caption", "sha256", "width", "height", "format", "extra")
+FAR, CROWDED, REPEATS = "far_from_text", "not_among_the_nearest", "in_test_set"
+UNKNOWN, UNSEEN = "class_not_listed", "no_vector"
 
 
 def run(ws: Workspace, config: FilterConfig, executor: Executor, progress: Progress) -> Report:
@@ -39,136 +39,110 @@ def run(ws: Workspace, config: FilterConfig, executor: Executor, progress: Progr
 
     Raises:
         InputError: vectors, classes or the test set are not there, or do not fit together.
+        FormatError: a file is not what its name says.
     """
-    table = ws.find_vectors(config.encoder or config.against_encoder or _only(ws))
-    ids = table.to_table(columns=["id"])["id"].to_pylist()
-    labels = _labels(ws, ids)
-    progress.start("filter", len(ids))
+    rows = ws.images.to_table(columns=["id", "label"])
+    labels = dict(zip(rows["id"].to_pylist(), rows["label"].to_pylist(), strict=True))
+    if not labels:
+        raise InputError(f"{ws.path} holds no images; fetch what was retrieved: goldpan retrieve fetch {ws.path} FOUND")
+    progress.start("filter")
     reasons: dict[str, str] = {}
-    scores = np.full(len(ids), np.nan)
+    scores: dict[str, float] = {}
     if config.classes is not None or config.texts:
-        scores = _scores(config, table, labels, progress)
-        reasons |= _by_score(config, ids, labels, scores)
-    repeated = _repeated(ws, config) if config.against is not None else {}
-    for key, (other, similarity) in repeated.items():
-        reasons.setdefault(key, f"{REPEATS}: {other} ({similarity:.4f})")
-    kept = [key for key in ids if key not in reasons]
-    with replace_file(config.output) as temporary:
-        temporary.write_text("".join(f"{key}\n" for key in kept))
-    why = config.output.with_suffix(".reasons.csv")
-    _write_reasons(why, ids, labels, scores, reasons)
+        scores = likeness(ws, config, labels, progress)
+        reasons = _by_score(config, labels, scores)
+    if config.against is not None:
+        for key, reason in _by_test_set(ws, config, labels, progress):
+            reasons.setdefault(key, reason)
     progress.finish()
+    kept = [key for key in labels if key not in reasons]
+    with replace_file(config.output) as temporary:
+        temporary.write_text("".join(f"{key}\n" for key in kept), encoding="utf-8")
+    why = config.output.with_suffix(".reasons.csv")
+    with replace_file(why) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "label", "similarity", "left_out"])
+        for key, label in labels.items():
+            writer.writerow([key, label, f"{scores[key]:.6f}" if key in scores else "", reasons.get(key, "")])
     counts = Counter(reason.partition(":")[0] for reason in reasons.values())
-    return Report(
+    report = Report(
         "retrieve filter",
-        rows_in=len(ids),
-        rows_out=len(ids),
+        rows_in=len(labels),
+        rows_out=len(labels),
         outputs={str(config.output): f"{len(kept):,} ids that stay", str(why): "score and reason of every image"},
         details={"kept": len(kept), "left_out": dict(sorted(counts.items()))},
     )
+    if config.imagefolder is not None:
+        _write_imagefolder(ws, config, reasons, report)
+    return report
 
 
-def _labels(ws: Workspace, ids: Sequence[str]) -> list[str | None]:
-    """Return the labels of images."""
-    rows = ws.images.to_table(columns=["id", "label"])
-    known = dict(zip(rows["id"].to_pylist(), rows["label"].to_pylist(), strict=True))
-    return [known.get(key) for key in ids]
-
-
-def _only(ws: Workspace) -> str:
-    names = [name for name in ws.vector_names() if ws.vectors_table(name).metadata.get("encodes_text")]
-    if len(names) != 1:
-        raise InputError(f"{ws.path} has {len(names)} tables of vectors that texts compare to; choose with --encoder.")
-    return names[0]
-
-
-def _scores(config: FilterConfig, table: Table, labels: Sequence[str | None], progress: Progress) -> Floats:
-    """Return the similarity of every image to its text; nan where its class is not listed."""
-    about = table.metadata
-    encoder = load_encoder(about.get("resolved") or about["encoder"])
-    if config.classes is None:
-        texts, rows = _unit(encoder.encode_text(config.texts)), None
-    else:
-        classes = read_classes(config.classes)
-        texts = np.stack([_mean(encoder, classes.captions(each)) for each in classes.names])
-        place = {_plain(each): number for number, each in enumerate(classes.names)}
-        rows = np.array([place.get(_plain(label or ""), -1) for label in labels])
-    found = np.empty(len(labels))
-    start = 0
-    for batch in table.scan(["vector"], batch_rows=_BLOCK_ROWS):
-        images = _unit(np.asarray(vector_array(batch.column("vector")), np.float32))
-        span = slice(start, start + len(images))
-        if rows is None:
-            found[span] = (images @ texts.T).max(axis=1)
-        else:
-            near = np.einsum("ij,ij->i", images, texts[rows[span]], dtype=np.float64)
-            found[span] = np.where(rows[span] >= 0, near, np.nan)
-        start = span.stop
-        progress.advance(len(images))
-    return found
-
-
-def _plain(label: str) -> str:
-    """Labels made from file names have underscores for blanks."""
-    return label.replace("_", " ").casefold()
-
-
-def _mean(encoder: Encoder, captions: list[str]) -> NDArray[np.float32]:
-    mean: NDArray[np.float32] = _unit(_unit(encoder.encode_text(captions)).mean(axis=0, keepdims=True))[0]
-    return mean
-
-
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
-    return unit
-
-
-def _by_score(config: FilterConfig, ids: Sequence[str], labels: Sequence[str | None], scores: Floats) -> dict[str, str]:
+def _by_score(config: FilterConfig, labels: dict[str, str | None], scores: dict[str, float]) -> dict[str, str]:
     """Return the reasons of those that are too far from their text, or behind too many of their class."""
-    listed = read_json(config.class_thresholds, "thresholds of classes") if config.class_thresholds else {}
-    by_class: dict[str | None, list[int]] = defaultdict(list)
+    listed = _thresholds(config)
+    by_class: dict[str | None, list[str]] = defaultdict(list)
     reasons: dict[str, str] = {}
-    for row, label in enumerate(labels):
-        if np.isnan(scores[row]):
-            reasons[ids[row]] = f"{UNKNOWN}: {label}"
+    for key, label in labels.items():
+        if key not in scores:
+            reasons[key] = UNSEEN
+        elif np.isnan(scores[key]):
+            reasons[key] = f"{UNKNOWN}: {label}"
         else:
-            by_class[label].append(row)
-    for label, rows in by_class.items():
-        ranked = sorted(rows, key=lambda row: (-scores[row], row))
+            by_class[label].append(key)
+    for label, keys in by_class.items():
+        ranked = sorted(keys, key=lambda key: -scores[key])
+        room = len(ranked) if config.per_class is None else config.per_class
         if config.top_percent is not None:
-            room = -(-len(ranked) * config.top_percent // 100)
+            room = min(room, int(np.ceil(len(ranked) * config.top_percent / 100)))
         else:
-            least = float(listed.get(label, config.threshold))
-            reasons |= {ids[row]: f"{FAR}: {scores[row]:.4f} < {least:g}" for row in ranked if scores[row] < least}
-            room = len(ranked)
-        room = room if config.per_class is None else min(room, config.per_class)
-        for row in ranked[int(room) :]:
-            reasons.setdefault(ids[row], f"{CROWDED}: {int(room)} of {label}")
+            least = listed.get(plain(label), config.threshold)
+            reasons |= {key: f"{FAR}: {scores[key]:.4f} < {least:g}" for key in ranked if scores[key] < least}
+        for key in ranked[room:]:
+            reasons.setdefault(key, f"{CROWDED}: {room} of {label}")
     return reasons
 
 
-def _repeated(ws: Workspace, config: FilterConfig) -> dict[str, tuple[str, float]]:
-    """Return the images that repeat one of the test set: id -> that one, and their similarity."""
+def _thresholds(config: FilterConfig) -> dict[str, float]:
+    if config.class_thresholds is None:
+        return {}
+    listed: Any = read_json(config.class_thresholds, "thresholds of classes")
+    if not isinstance(listed, dict) or not all(isinstance(each, int | float) for each in listed.values()):
+        raise FormatError(config.class_thresholds, 'thresholds of classes are {"class": 0.25, ...}.')
+    classes = {plain(name) for name in read_classes(config.classes).names} if config.classes is not None else set()
+    unknown = next((name for name in listed if classes and plain(name) not in classes), None)
+    if unknown is not None:
+        raise FormatError(config.class_thresholds, f"{unknown!r} is none of the classes of {config.classes}.")
+    return {plain(name): float(least) for name, least in listed.items()}
+
+
+def _by_test_set(
+    ws: Workspace, config: FilterConfig, labels: dict[str, str | None], progress: Progress
+) -> Iterator[tuple[str, str]]:
+    """Yield the images that repeat one of the test set or cannot be compared, with the reason."""
     spec = config.against_encoder or ""
-    test = Workspace(config.against or Path()).vectors(spec)
-    repeated = {}
+    assert config.against is not None  # noqa: S101  the caller sees to it
+    test = Workspace(config.against).vectors(spec)
+    unseen = dict.fromkeys(labels)
     for batch in ws.find_vectors(spec).scan(["id", "vector"], batch_rows=_BLOCK_ROWS):
-        ids = batch.column("id").to_pylist()
-        found = exact_search(test.array, vector_array(batch.column("vector")), 1, Metric.IP).neighbors
-        for row in np.flatnonzero(found.scores[:, 0] > config.against_threshold):
-            repeated[ids[row]] = str(test.ids[found.ids[row, 0]]), float(found.scores[row, 0])
-    return repeated
+        found = exact_search(test.array, vector_array(batch.column("vector")), 1, Metric.COSINE).neighbors
+        for key, ids, scores in zip(batch.column("id").to_pylist(), found.ids, found.scores, strict=True):
+            unseen.pop(key, None)
+            if key in labels and scores[0] > config.against_threshold:
+                yield key, f"{REPEATS}: {test.ids[ids[0]]} ({scores[0]:.4f})"
+        progress.advance(batch.num_rows)
+    yield from ((key, UNSEEN) for key in unseen)
 
 
-def _write_reasons(
-    path: Path, ids: Sequence[str], labels: Sequence[str | None], scores: Floats, reasons: dict[str, str]
-) -> None:
-    with replace_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "label", "similarity", "left_out"])
-        for key, label, score in zip(ids, labels, scores.tolist(), strict=True):
-            writer.writerow([key, label, "" if np.isnan(score) else f"{score:.6f}", reasons.get(key, "")])
+def _write_imagefolder(ws: Workspace, config: FilterConfig, reasons: dict[str, str], report: Report) -> None:
+    """Write the images that stay, and count those that cannot be read."""
+    assert config.imagefolder is not None  # noqa: S101  the caller sees to it
+    batches = ws.images.scan(_OF_IMAGES, batch_rows=_READ_ROWS)
+    rows = (row for batch in batches for row in batch.to_pylist() if row["id"] not in reasons)
+    written = write_imagefolder(config.imagefolder, map(Picture.of, rows), ws.blobs.read_all)
+    report.outputs[str(config.imagefolder)] = f"{written.images:,} images in folders of their classes, metadata.json"
+    report.details["imagefolder_repeated"] = written.repeated
+    report.failures = dict(Counter(error.reason.value for _, error in written.lost))
+    report.rows_out -= len(written.lost)
 
 
 STAGE = Stage("retrieve filter", FilterConfig, reads=("images", "vectors"), writes=(), run=run)

@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from goldpan.core.arrays import unit_rows
 from goldpan.core.errors import InputError, UnknownName
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Neighbors, Report
-from goldpan.encoders.protocol import Encoder
 from goldpan.formats.class_lists import ClassList, read_classes
 from goldpan.formats.clip_indices import Modality, read_indices
 from goldpan.search.fusion import Scale, distinct
@@ -24,6 +22,7 @@ from goldpan.stages.retrieve.config import SemanticConfig
 from goldpan.stages.retrieve.opening import open_listed, open_pool
 from goldpan.stages.retrieve.pool import Pool
 from goldpan.stages.retrieve.predicates import Rules
+from goldpan.stages.retrieve.queries import class_vectors
 from goldpan.stages.retrieve.results import write_results
 from goldpan.stages.retrieve.told import Teller
 from goldpan.stages.stage import make_config
@@ -123,22 +122,15 @@ def _ask(
     progress.advance(known)
     for start in range(0, len(missing), config.batch_classes):
         names = missing[start : start + config.batch_classes]
-        queries = [_queries(encoder, classes.captions(name), ensemble=config.ensemble) for name in names]
-        ends = np.cumsum([len(part) for part in queries])[:-1]
+        queries = class_vectors(encoder, classes, names, ensemble=config.ensemble)
         for side in modalities:
-            found = _distinct(pool, np.concatenate(queries), side, config)
-            parts = zip(np.split(found.ids, ends), np.split(found.scores, ends), strict=True)
+            found = _distinct(pool, queries.reshape(-1, queries.shape[-1]), side, config)
+            parts = zip(np.split(found.ids, len(names)), np.split(found.scores, len(names)), strict=True)
             for name, (ids, scores) in zip(names, parts, strict=True):
                 answers.save(name, side, Neighbors(ids, scores))
         progress.advance(len(names))
     progress.finish()
     return known
-
-
-def _queries(encoder: Encoder, captions: list[str], *, ensemble: bool) -> NDArray[np.float32]:
-    """Return ``(n, dim)`` of unit length: a query a caption, or the mean of all, as CLIP makes its classifiers."""
-    vectors = unit_rows(encoder.encode_text(captions))
-    return unit_rows(vectors.mean(axis=0, keepdims=True)) if ensemble else vectors
 
 
 def _distinct(pool: Pool, queries: NDArray[np.float32], modality: Modality, config: SemanticConfig) -> Neighbors:
