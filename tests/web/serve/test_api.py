@@ -154,6 +154,22 @@ def test_a_workspace_and_an_index_without_encoder(start: Start, tmp_path: Path, 
     assert "name it with --encoder" in problem.json()["message"]
 
 
+def test_an_index_of_a_workspace_shows_the_pictures_of_the_workspace(
+    start: Start, tmp_path: Path, colors: tuple[Path, str]
+) -> None:
+    ws = Workspace(tmp_path / "ws", create=True)
+    goldpan.acquire_folder(ws, folder=colors[0] / "pictures", copy_bytes=True)
+    goldpan.embed(ws, encoder=colors[1])
+    goldpan.index_build(vectors=str(ws.path), output=tmp_path / "index", engine="faiss:Flat")
+    client = start(pools=[tmp_path / "index"], encoder=None)
+    hit = client.find({"text": "magenta"}, k=1)["results"][0]["hits"][0]
+    assert (hit["metadata"]["id"], hit["score"]) == ("magenta.png", pytest.approx(1, abs=1e-5))
+    assert Image.open(io.BytesIO(client.get(hit["picture"]).content)).getpixel((0, 0)) == pytest.approx(
+        (255, 0, 255), abs=9
+    )
+    assert "image" in client.knn(text="magenta", deduplicate=True)[0]
+
+
 def test_indices_json_names_the_pools(start: Start, tmp_path: Path, colors: tuple[Path, str]) -> None:
     listed = {"a/b?c": {"indice_folder": str(colors[0]), "columns_to_return": ["caption"]}}
     (tmp_path / "indices.json").write_text(json.dumps(listed))

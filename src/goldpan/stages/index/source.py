@@ -42,7 +42,7 @@ class Source:
         self._images: pa.Table | None = None
         if (path / MARKER).is_file() and (path / "images.lance").exists():
             ws = Workspace(path)
-            self.address = str(path / "vectors" / f"{_chosen(ws, encoder)}.lance")
+            self.address = str(path.absolute() / "vectors" / f"{_chosen(ws, encoder)}.lance")
             self._images = ws.images.to_table(None, ["id", *_OF_IMAGES])
         elif encoder is not None:
             raise InputError(f"--encoder chooses vectors of a workspace; {address} is none.")

@@ -12,19 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goldpan.core.errors import InputError
+from goldpan.core.place import place
 from goldpan.core.records import Ids, Metric, Neighbors
 from goldpan.formats.clip_indices import ListedIndex, Modality, index_files, metadata_place
 from goldpan.formats.index_folder import METADATA, ROW, checked_record, read_record
 from goldpan.formats.metadata import state_of
 from goldpan.formats.protocol import VectorReader
-from goldpan.formats.row_store import open_rows
+from goldpan.formats.row_store import RowStore, open_rows
 from goldpan.formats.vectors import open_vectors, parse_address
 from goldpan.search.engines.foreign import ForeignIndex
 from goldpan.search.engines.loading import load_index
 from goldpan.search.engines.protocol import Index
 from goldpan.search.exact import exact_search
+from goldpan.stages.retrieve.index_rows import IndexRows
 from goldpan.stages.retrieve.pool import Found, Pool, Searched
 from goldpan.stages.retrieve.workspace_rows import WorkspaceRows
+from goldpan.store.blobs import Blobs
 from goldpan.store.marker import MARKER
 from goldpan.store.tables import Table
 from goldpan.store.workspace import Workspace
@@ -94,13 +97,20 @@ def open_index_folder(path: Path, encoder: str | None = None, name: str = "") ->
     record = checked_record(path)
     if not (path / METADATA).is_file():
         raise InputError(f"{path} has no {METADATA}; there would be nothing to show for an answer.")
-    metadata = open_rows(path / METADATA)
+    metadata = _with_pictures(open_rows(path / METADATA), record.get("source", ""))
     numbers = np.array([row[ROW] for row in metadata.rows(np.arange(metadata.n), [ROW])], np.int64)
     made_by = _encoder_of(record.get("source", ""))
     side = _Ours(load_index(path), numbers, record)
     columns = [column for column in metadata.columns if column != ROW]
     sides: dict[Modality, Searched] = {_modality(record.get("source", "")): side}
     return Pool(name or path.name, sides, metadata, columns, encoder or made_by, record)
+
+
+def _with_pictures(rows: RowStore, source: str) -> RowStore:
+    """Return metadata that know where the pictures of the workspace are that they come from, if they do."""
+    if not source.endswith(".lance") or "uri" not in rows.columns:
+        return rows
+    return IndexRows(rows, Blobs(str(place(source).parents[1] / "blobs.lance")))
 
 
 def _modality(source: str) -> Modality:

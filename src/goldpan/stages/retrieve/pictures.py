@@ -9,6 +9,7 @@ import numpy as np
 
 from goldpan.core.errors import ImageError, Reason
 from goldpan.imaging.opening import DEFAULT_MAX_PIXELS, open_image
+from goldpan.stages.retrieve.index_rows import IndexRows
 from goldpan.stages.retrieve.pool import Pool
 from goldpan.stages.retrieve.workspace_rows import WorkspaceRows
 
@@ -24,7 +25,7 @@ def open_picture(pool: Pool, row: int, *, max_pixels: int = DEFAULT_MAX_PIXELS) 
     Raises:
         ImageError: there is none on this machine, or it cannot be used.
     """
-    if isinstance(pool.metadata, WorkspaceRows):
+    if isinstance(pool.metadata, WorkspaceRows | IndexRows):
         source, box = pool.metadata.picture(row)
         image = open_image(source, max_pixels=max_pixels).image
         return image.crop(box) if box else image

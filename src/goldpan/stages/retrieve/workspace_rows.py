@@ -54,7 +54,7 @@ class WorkspaceRows:
         found = self._images.take(wanted.tolist(), columns=list(_OF_IMAGES)).to_pylist()
         return [_row(found[at], columns) for at in back.tolist()]
 
-    def picture(self, number: int) -> tuple[bytes | Path, tuple[float, float, float, float] | None]:
+    def picture(self, number: int) -> tuple[bytes | Path, tuple[int, int, int, int] | None]:
         """Return the file or the bytes of the image of a row, and the part of it that is meant.
 
         Raises:
