@@ -134,8 +134,8 @@ class ParquetRows:
         """See `RowStore`."""
 
         def read(piece: int, rows: Ids) -> list[dict[str, Any]]:
-            taken = {name: self._column(piece, name).take(pa.array(rows)).to_pylist() for name in columns}
-            return [dict(zip(columns, values, strict=True)) for values in zip(*taken.values(), strict=True)]
+            taken = [self._column(piece, name).take(pa.array(rows)).to_pylist() for name in columns]
+            return [{name: values[at] for name, values in zip(columns, taken, strict=True)} for at in range(len(rows))]
 
         return self._pieces.gather(numbers, read)
 
