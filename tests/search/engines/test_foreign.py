@@ -19,6 +19,8 @@ QUERIES = np.ascontiguousarray(ROWS[:7] + RNG.normal(0, 0.05, (7, DIM)), np.floa
 
 def written(path: Path, key: str, metric: int = faiss.METRIC_INNER_PRODUCT) -> tuple[Path, faiss.Index]:
     index = faiss.index_factory(DIM, key, metric)
+    if key.startswith("OPQ"):
+        faiss.downcast_VectorTransform(index.chain.at(0)).niter = 1  # of many seconds
     index.train(ROWS)
     index.add(ROWS)
     faiss.write_index(index, str(path))
