@@ -10,9 +10,12 @@ from starlette.responses import Response
 from goldpan.web.serve.describing import describe, known_columns
 from goldpan.web.serve.errors import PROBLEMS, Refused
 from goldpan.web.serve.export import MEDIA_TYPES, exported
+from goldpan.web.serve.keeping import keep
 from goldpan.web.serve.plain import Json
 from goldpan.web.serve.schemas import (
     ExportRequest,
+    KeepAnswer,
+    KeepRequest,
     PoolFacts,
     Row,
     RowsRequest,
@@ -99,6 +102,14 @@ async def export(request: Request, asked: ExportRequest) -> Response:
     content = await service.work.run(exported, service, pool, asked, columns)
     name = f'attachment; filename="goldpan.{asked.format}"'
     return Response(content, media_type=MEDIA_TYPES[asked.format], headers={"Content-Disposition": name})
+
+
+@router.post("/keep", response_model=KeepAnswer)
+async def keep_(request: Request, asked: KeepRequest) -> Any:
+    """Put the images of rows into the workspace that the server was given for them."""
+    service = _service(request)
+    service.check_results(len(asked.items))
+    return await service.work.run(keep, service, find(service.pools, asked.pool), asked)
 
 
 @router.post("/sessions", response_model=SessionAnswer)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from goldpan.core.config import Config, runtime_field
+from goldpan.core.errors import InputError
 
 MIB = 1 << 20
 
@@ -27,6 +29,9 @@ class ServeConfig(Config):
     allow_host: list[str] = Field([], description="Host names that requests may name, besides those of this machine.")
     token_file: Path | None = Field(
         None, description="Write the token to this file (mode 0600) for scripts; it goes when the server ends."
+    )
+    keep: Path | None = Field(
+        None, description="Workspace that rows chosen on the page may be put into; made where it is not there."
     )
     max_results: int = runtime_field(20_000, "Most answers to one request, over all its queries.", ge=1)
     max_queries: int = runtime_field(256, "Most queries in one request.", ge=1)
@@ -49,3 +54,9 @@ class ServeConfig(Config):
     safety: Path | None = Field(
         None, description="ONNX model from vectors to one probability; use_safety_model drops what is above 0.5."
     )
+
+    @model_validator(mode="after")
+    def _only_those_with_a_token_write(self) -> Self:
+        if self.public and self.keep is not None:
+            raise InputError("--public lets anyone in, and --keep lets them write to a workspace; choose one of them.")
+        return self

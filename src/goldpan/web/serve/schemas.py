@@ -132,6 +132,23 @@ class ExportRequest(_Asked):
     )
 
 
+class KeepRequest(_Asked):
+    """Rows whose images are to be put into the server's workspace for them."""
+
+    pool: str | None = None
+    items: list[BasketItem] = Field(min_length=1)
+
+
+class KeepAnswer(BaseModel):
+    """What became of the rows; the counts add up to their number."""
+
+    workspace: str
+    kept: int
+    known: int = Field(description="Were in it before.")
+    failed: int = Field(description="Could not be read; the workspace's failures say why.")
+    elsewhere: int = Field(description="Name their image by URL only; goldpan retrieve fetch brings those.")
+
+
 class SessionAnswer(BaseModel):
     """An address that opens the page in another browser, once."""
 

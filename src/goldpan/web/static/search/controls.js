@@ -4,7 +4,7 @@ import { $, cut, make, toggle, webAddress } from "./elements.js";
 import { tellsUnsafe } from "./facts.js";
 import { recall, remember } from "./memory.js";
 
-const IN_WORDS = { image: "Pictures", text: "Captions", fused: "Both" };
+const IN_WORDS = { image: "pictures", text: "captions", fused: "both" };
 const COUNTS = [20, 50, 100, 200, 500, 1000];
 const SHOWN = { captions: true, full: false, scores: true };
 
@@ -83,7 +83,7 @@ export class Controls {
     if (pool !== this.pool || asked.query !== this.asked?.query) this.#showQuery(asked.query, pool);
     Object.assign(this, { asked, pool });
     $("pool").value = pool.name;
-    $(`in-${asked.modality ?? pool.modalities[0]}`).checked = true;
+    for (const choice of $("modality").querySelectorAll("input")) choice.checked = choice.value === (asked.modality ?? pool.modalities[0]);
     this.#showCounts(asked.k);
     $("hide-similar").checked = this.hidesSimilar(asked, pool);
     $("hide-similar").disabled = !pool.compares.length;
@@ -112,7 +112,7 @@ export class Controls {
     toggle($("modality"), offered.length > 1);
     $("modality-choices").replaceChildren(
       ...offered.map((name) =>
-        make("label", {}, make("input", { type: "radio", name: "in", id: `in-${name}`, value: name }), IN_WORDS[name]),
+        make("label", {}, make("input", { type: "radio", name: "in", value: name }), IN_WORDS[name]),
       ),
     );
   }

@@ -3,7 +3,7 @@
 import { picture } from "./cards.js";
 import { $, button, counted, cut, make, toggle } from "./elements.js";
 import { titleOf } from "./facts.js";
-import { fetchFile } from "./server.js";
+import { ask, fetchFile } from "./server.js";
 
 const SHOWN = 500;
 const FILES = { parquet: "basket.parquet", json: "chunk_0.json" };
@@ -18,6 +18,7 @@ export class Drawer {
     $("basket-undo").addEventListener("click", () => this.#then(() => basket.undo()));
     $("basket-empty").addEventListener("click", () => this.#then(() => basket.empty()));
     for (const format of Object.keys(FILES)) $(`take-${format}`).addEventListener("click", () => this.#take(format));
+    $("keep")?.addEventListener("click", () => this.#keep());
     basket.addEventListener("change", () => this.#count());
   }
 
@@ -38,7 +39,7 @@ export class Drawer {
     $("basket-size").textContent = size.toLocaleString("en");
     $("basket-title").textContent = `Basket of ${this.#pool.name}: ${counted(size, "row")}`;
     toggle($("basket-none"), size === 0);
-    for (const id of ["take-parquet", "take-json", "basket-empty"]) $(id).disabled = size === 0;
+    for (const id of ["take-parquet", "take-json", "keep", "basket-empty"]) if ($(id)) $(id).disabled = size === 0;
     $("basket-undo").disabled = !this.basket.canUndo;
   }
 
@@ -85,11 +86,30 @@ export class Drawer {
     if (!this.basket.size) $("basket-close").focus();
   }
 
+  /** What is in the basket, as the server takes it. */
+  #chosen() {
+    return { pool: this.#pool.name, items: this.basket.items.map(({ row, query, score }) => ({ row, query, score })) };
+  }
+
   async #take(format) {
-    const items = this.basket.items.map(({ row, query, score }) => ({ row, query, score }));
     try {
-      save(await fetchFile("export", { pool: this.#pool.name, items, format }), FILES[format]);
-      this.#say(`${FILES[format]}: ${counted(items.length, "row")}.`);
+      save(await fetchFile("export", { ...this.#chosen(), format }), FILES[format]);
+      this.#say(`${FILES[format]}: ${counted(this.basket.size, "row")}.`);
+    } catch (error) {
+      this.#say("", error.message);
+    }
+  }
+
+  /** Puts the images into the workspace that the server was given for them. */
+  async #keep() {
+    this.#say("Reading the images…");
+    try {
+      const { workspace, kept, known, failed, elsewhere } = await ask("keep", this.#chosen());
+      const parts = [`${counted(kept, "image")} put into ${workspace}`];
+      if (known) parts.push(`${known} in it before`);
+      if (failed) parts.push(`${failed} could not be read; its failures say why`);
+      if (elsewhere) parts.push(`${elsewhere} on the web only: take the chunk JSON and type goldpan retrieve fetch ${workspace} chunk_0.json`);
+      this.#say(`${parts.join("; ")}.`);
     } catch (error) {
       this.#say("", error.message);
     }

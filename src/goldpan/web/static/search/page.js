@@ -1,6 +1,6 @@
 /** The search page: what is asked for stands in the address; this file asks, and shows what comes. */
 
-import { USUAL_K, address, read } from "./address.js";
+import { address, read } from "./address.js";
 import { Basket } from "./basket.js";
 import { Controls } from "./controls.js";
 import { Drawer } from "./drawer.js";
@@ -33,8 +33,8 @@ let running = new AbortController();
 /** Returns the pool that is asked, the first where the address names none. */
 const pool = () => pools.find(({ name }) => name === asked.pool) ?? pools[0];
 
-/** Asks for something else, which becomes a step of the window's history. */
-function go(changes) {
+/** Asks for something else, which becomes a step of the window's history; `place` is where one is to be then. */
+function go(changes, place = null) {
   if (viewer.isOpen) viewer.dialog.close();
   keepPlace();
   asked = { ...asked, ...changes };
@@ -44,7 +44,7 @@ function go(changes) {
   } catch {
     history.pushState(null, "", address(asked)); // an image too large for the history: it is asked for this once
   }
-  return run();
+  return run(place);
 }
 
 /** Remembers where one is, for coming back. */
@@ -67,6 +67,7 @@ async function run(place = null) {
   $("status").textContent = asked.query ? "Searching…" : "";
   document.body.classList.add("waiting");
   try {
+    if (asked.pool && asked.pool !== pool().name) throw new Problem(`There is no pool ${asked.pool} here; choose one of the list.`);
     const found = await (asked.query ? search(signal) : sample(signal));
     if (signal.aborted) return;
     answer = found;
@@ -189,7 +190,6 @@ async function start() {
     return fail(error);
   }
   controls.offer(pools);
-  if (asked.pool && pool().name !== asked.pool) return fail(new Problem(`There is no pool ${asked.pool} here; choose one of the list.`));
   if (matchMedia("(hover: hover)").matches && !history.state?.focus) $("words").focus({ preventScroll: true });
   await run(history.state);
 }
@@ -207,7 +207,10 @@ basket.addEventListener("change", () => {
 $("retry").addEventListener("click", () => (pools.length ? run() : start()));
 $("add-all").addEventListener("click", putAll);
 $("show-hidden").addEventListener("click", () => go({ nsfw: true }));
-$("more").addEventListener("click", () => go({ k: Math.min(2 * asked.k, pool().rows) || USUAL_K }));
+$("more").addEventListener("click", () => {
+  const seen = results.visible.length;
+  go({ k: Math.min(2 * asked.k, pool().rows) }, { shown: seen + 1, focus: seen, scroll: scrollY });
+});
 onImage((query) => go({ query }));
 onKeys({ current: () => (viewer.isOpen ? viewer.hit : results.focused()), keep, like, toResults: () => results.focus(0) });
 start();

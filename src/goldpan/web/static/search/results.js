@@ -61,6 +61,7 @@ export class Results {
   async show(hits, asked, atLeast = 0) {
     this.watcher.disconnect();
     this.feed.replaceChildren();
+    toggle(this.feed, false);
     this.#hits = hits;
     this.#cards = [];
     this.#next = this.#active = 0;
@@ -93,6 +94,7 @@ export class Results {
     this.#next += some.length;
     const fresh = some.filter((hit) => !this.#hides(hit)).map((hit) => this.#carded(hit));
     this.feed.append(...fresh);
+    toggle(this.feed, this.#cards.length > 0);
     if (this.#cards.length) this.#tabbable(this.#active, true);
     if (!this.atEnd) this.#watchAgain();
     this.onMore();
