@@ -17,6 +17,7 @@ from typing import Any, TextIO
 import pyarrow as pa
 
 from goldpan.core.refusals import speaking
+from goldpan.formats.caption_table import HIDDEN
 from goldpan.formats.json_records import BadRecord, json_lines, json_records
 from goldpan.formats.lance_table import open_lance
 
@@ -25,6 +26,7 @@ TEXTS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt")
 """Kinds that may be packed, and are read as records."""
 
 _LOOK_AHEAD = 1000  # records of a JSON file whose keys are its columns
+_SEEN = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
 _FROM_PANDAS = "__index_level_"  # its index is nobody's column
 
 
@@ -53,18 +55,21 @@ def _arrow(path: Path, batch_rows: int) -> Iterator[Any]:
         else:
             source.seek(0)
             batches = file = pa.ipc.open_stream(source)
-        kept = [name for name in file.schema.names if not name.startswith(_FROM_PANDAS)]
-        yield kept
+        kept = [field for field in file.schema if not field.name.startswith(_FROM_PANDAS)]
+        yield [field.name for field in kept]
+        # Few functions of Arrow take views of texts, which polars writes.
+        schema = pa.schema([field.with_type(_SEEN.get(field.type, field.type)) for field in kept])
         for batch in batches:
             for start in range(0, batch.num_rows, batch_rows):
-                yield batch.select(kept).slice(start, batch_rows)
+                yield batch.select(schema.names).slice(start, batch_rows).cast(schema)
 
 
 def _lance(path: Path, batch_rows: int) -> Iterator[Any]:
     dataset = open_lance(path)
-    yield dataset.schema.names
+    kept = [name for name in dataset.schema.names if not name.startswith(HIDDEN)]
+    yield kept
     with speaking(path):
-        yield from dataset.to_batches(batch_size=batch_rows, scan_in_order=True, batch_readahead=4)
+        yield from dataset.to_batches(columns=kept, batch_size=batch_rows, scan_in_order=True, batch_readahead=4)
 
 
 def _sqlite(path: Path, batch_rows: int) -> Iterator[Any]:
