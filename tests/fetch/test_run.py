@@ -115,9 +115,9 @@ def test_nothing_is_left_behind() -> None:
     def open_files() -> int:
         return len(os.listdir("/proc/self/fd"))
 
+    with Fetcher() as fetcher:  # the first lookup of a process starts a thread of pycares, for good
+        list(fetcher.fetch_all([Request(0, "http://localhost/")]))
     with serve(quick=quick, never=never) as server:
-        with Fetcher(options(server)) as fetcher:  # the first lookup of a process starts a thread of pycares, for good
-            list(fetcher.fetch_all([Request(0, f"http://localhost:{server.port}/")]))
         files, threads = open_files(), threading.active_count()
         urls = [server.url(name, f"/{n}") for n in range(50) for name in ("quick", "never")]
         urls += [f"http://localhost:{server.port + 1}/"]
