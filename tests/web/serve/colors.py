@@ -32,6 +32,8 @@ class Colors:
         return unit_rows(batch.reshape(len(batch), -1))
 
     def encode_text(self, texts):
+        if not len(texts):
+            return np.empty((0, self.dim), np.float32)
         known = [ImageColor.colormap.get(text.split()[-1], "black") for text in texts]
         return self.encode(np.stack([self.prepare(Image.new("RGB", (2, 2), color)) for color in known]))
 
