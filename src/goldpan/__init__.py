@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from goldpan.stages.acquire.flickr.run import STAGE as acquire_flickr
     from goldpan.stages.acquire.folder import STAGE as acquire_folder
     from goldpan.stages.acquire.openimages import STAGE as acquire_openimages
+    from goldpan.stages.acquire.retrieved import STAGE as retrieve_fetch
     from goldpan.stages.acquire.table import STAGE as acquire_table
     from goldpan.stages.acquire.urls import STAGE as acquire_urls
     from goldpan.stages.acquire.webdataset import STAGE as acquire_webdataset
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from goldpan.stages.index.tuning import bench_tune
     from goldpan.stages.project.run import project
     from goldpan.stages.publish.run import publish
+    from goldpan.stages.retrieve.embed_captions import embed_captions
+    from goldpan.stages.retrieve.filter import STAGE as retrieve_filter
     from goldpan.stages.retrieve.semantic import retrieve_semantic
     from goldpan.stages.retrieve.substring import retrieve_substring
     from goldpan.stages.search.run import search_images
@@ -78,6 +81,7 @@ _FRONT_DOOR = {
     "bench_tune": "stages.index.tuning:bench_tune",
     "convert": "formats.convert:convert",
     "embed": "stages.embed.run:STAGE",
+    "embed_captions": "stages.retrieve.embed_captions:embed_captions",
     "exact_search": "search.exact:exact_search",
     "index_build": "stages.index.run:index_build",
     "load_index": "search.engines.loading:load_index",
@@ -87,6 +91,8 @@ _FRONT_DOOR = {
     "open_vectors": "formats.vectors:open_vectors",
     "project": "stages.project.run:project",
     "publish": "stages.publish.run:publish",
+    "retrieve_fetch": "stages.acquire.retrieved:STAGE",
+    "retrieve_filter": "stages.retrieve.filter:STAGE",
     "retrieve_semantic": "stages.retrieve.semantic:retrieve_semantic",
     "retrieve_substring": "stages.retrieve.substring:retrieve_substring",
     "search_images": "stages.search.run:search_images",
@@ -121,6 +127,7 @@ __all__ = [
     "bench_tune",
     "convert",
     "embed",
+    "embed_captions",
     "exact_search",
     "index_build",
     "load_encoder",
@@ -130,6 +137,8 @@ __all__ = [
     "open_vectors",
     "project",
     "publish",
+    "retrieve_fetch",
+    "retrieve_filter",
     "retrieve_semantic",
     "retrieve_substring",
     "search_images",
