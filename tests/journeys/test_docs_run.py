@@ -66,6 +66,7 @@ def test_the_page_runs(page: Path, place: Path, request: pytest.FixtureRequest) 
             shell(place, "goldpan init ws2")
     if page.name in (
         "search.md",
+        "serve.md",
         "bench.md",
         "bench_tune.md",
         "publish.md",

@@ -88,7 +88,9 @@ def index_files(folder: Path) -> dict[Modality, Path]:
         if path.is_file():
             found[modality] = path
     if not found:
-        raise InputError(f"{folder} holds neither image.index nor text.index; make one of an index of ours with: goldpan index export")
+        raise InputError(
+            f"{folder} holds neither image.index nor text.index; make one of an index of ours with: goldpan index export"
+        )
     return found
 
 

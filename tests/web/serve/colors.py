@@ -34,7 +34,7 @@ class Colors:
     def encode_text(self, texts):
         if not len(texts):
             return np.empty((0, self.dim), np.float32)
-        known = [ImageColor.colormap.get(text.split()[-1], "black") for text in texts]
+        known = [ImageColor.colormap.get((text.split() or [""])[-1], "black") for text in texts]
         return self.encode(np.stack([self.prepare(Image.new("RGB", (2, 2), color)) for color in known]))
 
 

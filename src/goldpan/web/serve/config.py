@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from goldpan.core.config import Config, runtime_field
 from goldpan.core.errors import InputError
+from goldpan.core.place import Place
 
 MIB = 1 << 20
 
@@ -16,7 +17,7 @@ MIB = 1 << 20
 class ServeConfig(Config):
     """What is served, to whom, and how much one request may take."""
 
-    pools: list[Path] = Field([], description="Workspaces with vectors, and index folders, ours or clip-retrieval's.")
+    pools: list[Place] = Field([], description="Workspaces with vectors, and index folders, ours or clip-retrieval's.")
     indices: Path | None = Field(None, description="clip-retrieval's list of indexes, indices.json.")
     encoder: str | None = Field(
         None, description="Of workspaces, which vectors; of index folders, what made their vectors, such as onnx:DIR."

@@ -31,6 +31,8 @@ def serve(config: ServeConfig) -> None:
         InputError: what is to be served cannot be opened, or the port not listened at.
         FormatError: index and metadata of a pool do not belong together.
     """
+    # Threads of faiss that wait for work by spinning take the processors from those that have some.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with (
         suppress(KeyboardInterrupt),
         _ended_like_interrupted(),
