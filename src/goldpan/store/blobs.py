@@ -33,7 +33,7 @@ _MAX_BYTES = 1 << 28
 _AT_ONCE = 8
 
 
-def slice_uri(path: Path, offset: int, size: int) -> str:
+def slice_uri(path: Path | str, offset: int, size: int) -> str:
     """Return the address of `size` bytes at `offset` of a file."""
     return f"{path}#{offset}+{size}"
 

@@ -108,8 +108,11 @@ def write_journal(path: Path, start_time: float, entries: Iterable[Entry]) -> No
         file.writelines(_line(entry._asdict()) for entry in entries)
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode  # made once: `json.dumps` would each time
+
+
 def _line(record: dict[str, Any]) -> bytes:
-    return json.dumps(record, separators=(",", ":"), default=str).encode() + b"\n"
+    return _encode(record).encode() + b"\n"
 
 
 def _records(file: BinaryIO) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -77,8 +77,8 @@ def address(layout: Layout, kind: Kind, slot: Slot, place: Place) -> str:
     """Return the address of an image of a shard."""
     if kind == "parquet":
         return row_uri(layout.table(slot.shard), layout.key(slot))
-    path = layout.folder / place.file
-    return str(path) if place.offset is None else slice_uri(path, place.offset, place.size)
+    path = f"{layout.folder}/{place.file}"
+    return path if place.offset is None else slice_uri(path, place.offset, place.size)
 
 
 def harvest_of(entry: Entry, ticket: Ticket, uri: str | None, blobs: Blobs) -> Harvest:
