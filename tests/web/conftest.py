@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -31,10 +34,31 @@ def browser() -> Iterator[Any]:
         yield started
 
 
-@pytest.fixture(scope="module")
-def server(pools: list[Path], shared: Path) -> Iterator[Client]:
-    """A server of the pools, which may fetch from this machine."""
-    with running(ServeConfig(pools=pools, encoder=encoder_of(shared), port=0)) as client:
+@pytest.fixture(scope="session")
+def photo_port(pools: list[Path]) -> Iterator[int]:
+    """The port of a server on loopback that has the photos."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    host = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=pools[0].parent / "photos"))
+    thread = Thread(target=host.serve_forever)
+    thread.start()
+    yield host.server_port
+    host.shutdown()
+    thread.join()
+    host.server_close()
+
+
+@pytest.fixture(scope="session")
+def server(
+    pools: list[Path], shared: Path, photo_port: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Client]:
+    """A server of the pools, which fetches photos, with a workspace for what is chosen."""
+    kept = tmp_path_factory.mktemp("kept") / "ws"
+    fetches = {"allow_private": True, "ports": [photo_port]}
+    with running(ServeConfig(pools=pools, encoder=encoder_of(shared), port=0, keep=kept, **fetches)) as client:
         yield client
 
 

@@ -67,6 +67,23 @@ def test_an_image_finds_itself(window: Window, pools: list[Path], way: str) -> N
     window.page.locator("#start").wait_for()
 
 
+def test_the_address_of_an_image_finds_it(window: Window, pools: list[Path], photo_port: int) -> None:
+    photo = sorted((pools[0].parent / "photos").iterdir())[5]
+    address = f"http://127.0.0.1:{photo_port}/{photo.name}"
+    assert address in window.search(address)
+    assert window.titles()[0] == photo.stem.partition("_")[2]
+    assert window.page.inner_text("#asked-name").startswith("http://127.0.0.1")
+    window.page.evaluate(
+        """(address) => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.setData("text/uri-list", address);
+          document.body.dispatchEvent(new DragEvent("drop", {dataTransfer, bubbles: true, cancelable: true}));
+        }""",
+        address.replace(photo.name, "none.jpg"),
+    )
+    window.page.locator("#problem", has_text="could not be fetched from there: The server answered 404.").wait_for()
+
+
 def test_a_large_photo_is_made_smaller_before_it_is_sent(window: Window, pools: list[Path], tmp_path: Path) -> None:
     from PIL import Image
 
@@ -224,7 +241,7 @@ def test_pictures_that_cannot_be_shown_say_so(window: Window) -> None:
         ("/?image=cat.jpg", "This search was for an image that this window no longer has. Give it once more."),
         ("/?row=70", "photos-ws has rows 0 to 69, not 70."),
         ("/?q=fish&in=text", "photos-ws has no text index; it has: image."),
-        ("/?image_url=http://127.0.0.1/a.jpg", "127.0.0.1"),
+        ("/?image_url=http://127.0.0.1/a.jpg", "'http://127.0.0.1/a.jpg' is of port 80; allowed: "),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(window: Window, path: str, sentence: str) -> None:

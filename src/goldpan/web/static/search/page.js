@@ -162,21 +162,21 @@ async function like(hit) {
 }
 
 function keep(hit) {
-  if (basket.has(hit.row)) basket.remove([hit.row]);
-  else put([hit]);
-  say(`${basket.has(hit.row) ? "In the basket" : "Out of the basket"}; it holds ${counted(basket.size, "row")}.`);
+  if (!basket.has(hit.row)) return put([hit]);
+  basket.remove([hit.row]);
+  say(`Out of the basket; it holds ${counted(basket.size, "row")}.`);
 }
 
 function put(hits) {
   const words = asked.query ? named(asked.query) : "";
-  const query = asked.query?.kind === "text" ? asked.query.value : words;
-  if (!basket.add(hits, query)) say("This browser has no room or leave to keep the basket; it goes with this window.");
+  const lasts = basket.add(hits, asked.query?.kind === "text" ? asked.query.value : words);
+  const warning = lasts ? "" : " This browser has no room or leave to keep it: it goes with this window.";
+  say(`In the basket; it holds ${counted(basket.size, "row")}.${warning}`);
 }
 
 async function putAll() {
   try {
     put(await results.all());
-    say(`The basket holds ${counted(basket.size, "row")}.`);
   } catch (error) {
     say(error.message);
   }

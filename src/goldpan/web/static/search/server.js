@@ -1,6 +1,7 @@
 /** Questions to the server. */
 
 const OVER = "This page belongs to a run of the server that is over. Open the address that goldpan serve printed.";
+const ELSEWHERE = 502;
 const SILENT = "The server does not answer. Is goldpan serve still running?";
 
 /** Why there is no answer, in a sentence. */
@@ -30,8 +31,8 @@ async function answer(name, question, signal) {
     throw new Problem(SILENT);
   }
   if (response.ok) return response;
-  const problem = await response.json().catch(() => ({}));
-  if (problem.error === "no_token") throw new Problem(OVER);
-  const sentence = problem.message?.replace(`${problem.error}: `, "");
-  throw new Problem(sentence ?? `The server failed with status ${response.status}.`);
+  const { error, message } = await response.json().catch(() => ({}));
+  if (error === "no_token") throw new Problem(OVER);
+  const sentence = message?.replace(`${error}: `, "") ?? `The server failed with status ${response.status}.`;
+  throw new Problem(response.status === ELSEWHERE ? `The image could not be fetched from there: ${sentence}` : sentence);
 }
