@@ -63,7 +63,8 @@ def run(ws: Workspace, config: FilterConfig, executor: Executor, progress: Progr
         writer = csv.writer(file)
         writer.writerow(["id", "label", "similarity", "left_out"])
         for key, label in labels.items():
-            writer.writerow([key, label, f"{scores[key]:.6f}" if key in scores else "", reasons.get(key, "")])
+            score = scores.get(key, np.nan)
+            writer.writerow([key, label, "" if np.isnan(score) else f"{score:.6f}", reasons.get(key, "")])
     counts = Counter(reason.partition(":")[0] for reason in reasons.values())
     report = Report(
         "retrieve filter",
