@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from goldpan.stages.index.tuning import bench_tune
     from goldpan.stages.project.run import project
     from goldpan.stages.publish.run import publish
+    from goldpan.stages.retrieve.caption_index import retrieve_index
+    from goldpan.stages.retrieve.database import retrieve_db
     from goldpan.stages.retrieve.embed_captions import embed_captions
     from goldpan.stages.retrieve.filter import STAGE as retrieve_filter
     from goldpan.stages.retrieve.semantic import retrieve_semantic
@@ -91,6 +93,8 @@ _FRONT_DOOR = {
     "open_vectors": "formats.vectors:open_vectors",
     "project": "stages.project.run:project",
     "publish": "stages.publish.run:publish",
+    "retrieve_db": "stages.retrieve.database:retrieve_db",
+    "retrieve_index": "stages.retrieve.caption_index:retrieve_index",
     "retrieve_fetch": "stages.acquire.retrieved:STAGE",
     "retrieve_filter": "stages.retrieve.filter:STAGE",
     "retrieve_semantic": "stages.retrieve.semantic:retrieve_semantic",
@@ -137,8 +141,10 @@ __all__ = [
     "open_vectors",
     "project",
     "publish",
+    "retrieve_db",
     "retrieve_fetch",
     "retrieve_filter",
+    "retrieve_index",
     "retrieve_semantic",
     "retrieve_substring",
     "search_images",

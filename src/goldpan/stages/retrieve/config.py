@@ -30,6 +30,10 @@ class SubstringConfig(Config):
     where: list[str] = Field([], description='Take only rows that fit, such as "WIDTH >= 256" or "LICENSE != ?".')
     keep_nsfw: bool = Field(False, description="Take rows that are marked NSFW too.")
     layout: Layout = Field("json", description="Of the chunks: unmet-promise's JSON, or Parquet.")
+    index: Literal["auto", "always", "never"] = runtime_field(
+        "auto",
+        "Of tables of `goldpan retrieve index`: ask the index where that is faster, wherever it can be, or never.",
+    )
     workers: int | None = runtime_field(None, "Batches looked at at once; the processors by default.", ge=1)
 
 

@@ -18,9 +18,10 @@ from goldpan.core.records import Report
 from goldpan.formats.caption_column import captions_of
 from goldpan.formats.chunks import QUERY, chunk_names
 from goldpan.formats.class_lists import ClassList, read_classes
-from goldpan.formats.metadata import Batch, metadata_files, read_batches
+from goldpan.formats.metadata import Batch, metadata_files
 from goldpan.search.captions.matches import Matcher
 from goldpan.search.captions.modes import class_matcher
+from goldpan.stages.retrieve.candidates import Source, open_source
 from goldpan.stages.retrieve.config import SubstringConfig
 from goldpan.stages.retrieve.found import FoundRows, Looked, forget_others
 from goldpan.stages.retrieve.predicates import Rules
@@ -28,6 +29,7 @@ from goldpan.stages.retrieve.results import write_results
 from goldpan.stages.stage import make_config
 
 _PARTS = ".parts"
+_NOTHING = pa.RecordBatch.from_pydict({QUERY: pa.array([], pa.string())})
 
 
 def run(config: SubstringConfig, progress: Progress | None = None) -> Report:
@@ -58,6 +60,7 @@ def run(config: SubstringConfig, progress: Progress | None = None) -> Report:
         "unreadable": unreadable,
         "files": len(files),
         "files_looked_through": len(needed),
+        **({"indexes": search.indexes} if search.indexes else {}),
     }
     outputs, details = write_results(config.output, rows, config.layout, classes, cap.counts, about)
     return Report(
@@ -113,10 +116,15 @@ class Cap:
 
 
 class _Search:
-    """Looks through files."""
+    """Looks through files.
+
+    Attributes:
+        indexes: what came of the index of each file that has one.
+    """
 
     def __init__(self, config: SubstringConfig, classes: ClassList) -> None:
-        self._config, self._names = config, classes.names
+        self.indexes: dict[str, str] = {}
+        self._config, self._classes, self._names = config, classes, classes.names
         self._matcher: Matcher = class_matcher(classes.names, config.mode, classes.class_map)
         self._rules = Rules.parse(config.where, keep_nsfw=config.keep_nsfw)
         self._executor = LocalExecutor(config.workers)
@@ -140,22 +148,27 @@ class _Search:
     def _look_through(self, path: Path, progress: Progress) -> Iterator[tuple[Looked, pa.RecordBatch]]:
         """Yield how many rows each batch of a file has, and those found among them, in order."""
         cap = Cap(self._config.per_class, self._names)
-        for looked, found in self._executor.map(self._look, ((path, batch) for batch in read_batches(path))):
+        source = open_source(path, self._classes, self._config)
+        if source.of_index:
+            self.indexes[str(path)] = source.of_index
+        for looked, found in self._executor.map(self._look, ((source, batch) for batch in source.batches)):
             progress.advance(looked.rows + looked.unreadable, looked.unreadable)
             yield looked, cap.kept(found)
             if cap.full:
                 return
+        progress.advance(source.passed_over)
+        yield Looked(source.passed_over, 0), _NOTHING
 
-    def _look(self, task: tuple[Path, Batch]) -> tuple[Looked, pa.RecordBatch]:
-        path, (batch, problems) = task
+    def _look(self, task: tuple[Source, Batch]) -> tuple[Looked, pa.RecordBatch]:
+        source, (batch, problems) = task
         looked = Looked(batch.num_rows, len(problems))
         if not batch.num_rows:
-            return looked, pa.RecordBatch.from_pydict({QUERY: pa.array([], pa.string())})
-        texts = captions_of(batch, self._config.column, path)
+            return looked, _NOTHING
+        texts = captions_of(batch, source.column, source.path)
         matches = self._matcher.match(texts)
         found = batch.take(pa.array(matches.rows))
         fits = self._rules.fit(found)
         names = pa.array(self._names).take(pa.array(matches.queries)).filter(fits)
-        called = chunk_names(batch.schema.names, captions=self._config.column)
+        called = chunk_names(batch.schema.names, captions=source.column)
         kept = {new: found.column(name).filter(fits) for name, new in called.items() if new != QUERY}
         return looked, pa.RecordBatch.from_arrays([*kept.values(), names], [*kept, QUERY])
