@@ -128,7 +128,7 @@ def test_what_repeats_an_image_of_the_test_set_goes(ws: Workspace, tmp_path: Pat
     fields = {"against": tmp_path / "test", "against_encoder": encoder, "against_threshold": 0.99}
     kept, reasons, _ = run(ws, tmp_path, **fields)
     assert kept == "cdeg"
-    assert reasons["a"].startswith("in_test_set: t1 (0.99")
+    assert reasons["a"] == "in_test_set: t1 (1.0000)"
     assert reasons["f"] == "in_test_set: t2 (1.0000)"
     kept, reasons, _ = run(ws, tmp_path, classes=classes, threshold=0.5, **fields)
     assert kept == "ce"
