@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
@@ -59,8 +60,12 @@ def chunk_names(names: Iterable[str], captions: str | None = None) -> dict[str, 
 
 def chunk_row(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row, already with the names of a chunk, in the order and with the types of one."""
-    order = [*(name for name in COLUMNS if name in row), *(name for name in row if name not in COLUMNS)]
-    return {name: _plain(_number(row[name]) if name in _NUMBERS else row[name]) for name in order}
+    return {name: _whole(row[name]) if name in _NUMBERS else _plain(row[name]) for name in _ordered(tuple(row))}
+
+
+@lru_cache(maxsize=1024)
+def _ordered(names: tuple[str, ...]) -> tuple[str, ...]:
+    return (*(name for name in COLUMNS if name in names), *(name for name in names if name not in COLUMNS))
 
 
 def write_chunks(
@@ -120,10 +125,13 @@ def _chunks_in(folder: Path) -> list[Path]:
 
 
 def _write_json(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    encode = json.JSONEncoder(default=str, allow_nan=False, separators=(",", ":")).encode
+    rows, comma = iter(rows), ""
     with path.open("w", encoding="utf-8") as file:
         file.write("[")
-        for number, row in enumerate(rows):
-            file.write("," * (number > 0) + json.dumps(row, default=str, allow_nan=False))
+        while some := list(islice(rows, _BATCH_ROWS)):
+            file.write(comma + encode(some)[1:-1])
+            comma = ","
         file.write("]\n")
 
 
@@ -148,13 +156,15 @@ _WRITERS: dict[Layout, Callable[[Path, Iterable[dict[str, Any]]], None]] = {
 }
 
 
-def _number(value: Any) -> Any:
+def _whole(value: Any) -> Any:
     """Return the whole number that a value stands for, such as "12.0"; the value where it is none."""
+    if type(value) is int:
+        return value
     try:
         number = float(value)
     except (TypeError, ValueError):
         return value
-    return int(number) if math.isfinite(number) and number == int(number) else value
+    return int(number) if math.isfinite(number) and number == int(number) else _plain(value)
 
 
 def _plain(value: Any) -> Any:
