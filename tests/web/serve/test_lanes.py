@@ -32,7 +32,24 @@ def test_what_comes_while_a_call_runs_shares_the_next() -> None:
         return found
 
     assert asyncio.run(ask()) == [10_000, *(number * number for number in range(1, 100))]
-    assert sizes == [1, 63, 36]  # one of the 64 was cancelled
+    assert sizes == [1, 64, 35]  # one was cancelled
+
+
+def test_what_weighs_much_goes_in_small_parts() -> None:
+    parts: list[list[int]] = []
+
+    def same(numbers: Sequence[int]) -> Sequence[int]:
+        parts.append(list(numbers))
+        return numbers
+
+    async def ask() -> None:
+        together = Together("same", same, weigh=lambda number: number, most=10)
+        asked = [9, 20, 5, 5, 1, 8]
+        assert await asyncio.gather(*(together.ask(number) for number in asked)) == asked
+        together.close()
+
+    asyncio.run(ask())
+    assert parts == [[9], [20], [5, 5], [1, 8]]
 
 
 def test_only_the_question_at_fault_fails() -> None:

@@ -40,8 +40,8 @@ class Searched(Protocol):
     dim: int
     metric: Metric
 
-    def find(self, queries: NDArray[np.float32], k: int, *, vectors: bool) -> Found:
-        """Return up to k neighbors a query, ``(n_queries, dim)`` float32."""
+    def find(self, queries: NDArray[Any], k: int, *, vectors: bool) -> Found:
+        """Return up to k neighbors a query, ``(n_queries, dim)`` float32; uint8 for hamming."""
         ...
 
     def vectors(self, rows: Ids) -> NDArray[np.float32]:
@@ -128,7 +128,7 @@ class Pool:
         """
         if modality not in self.sides:
             raise InputError(f"{self.name} has no {modality} index; it has: {', '.join(self.sides)}.")
-        rows = np.ascontiguousarray(queries, np.float32)
+        rows = np.ascontiguousarray(queries, np.uint8 if self.metric is Metric.HAMMING else np.float32)
         if rows.ndim != 2 or rows.shape[1] != self.dim:
             raise InputError(f"{self.name} holds vectors of {self.dim} values; the query has {rows.shape[-1]}.")
         return self.sides[modality].find(rows, min(k, self.n), vectors=vectors)

@@ -34,7 +34,7 @@ class ServeConfig(Config):
     keep: Path | None = Field(
         None, description="Workspace that rows chosen on the page may be put into; made where it is not there."
     )
-    max_results: int = runtime_field(20_000, "Most answers to one request, over all its queries.", ge=1)
+    max_results: int = runtime_field(10_000, "Most answers to one request, over all its queries.", ge=1)
     max_queries: int = runtime_field(256, "Most queries in one request.", ge=1)
     max_pictures: int = runtime_field(200, "Most pictures inside one answer of clip-retrieval's API.", ge=0)
     picture_side: int = runtime_field(512, "Pixels of the long side of such a picture.", ge=16, le=4096)

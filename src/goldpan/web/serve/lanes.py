@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate, takewhile
 from typing import Generic, ParamSpec, TypeVar
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 P = ParamSpec("P")
-
-_AT_ONCE = 64
 
 
 class Lane:
@@ -36,11 +35,19 @@ class Together(Generic[Asked, Answer]):
 
     Args:
         name: of its thread.
-        work: from up to 64 questions to their answers, in order.
+        work: from questions to their answers, in order.
+        weigh: how much a question takes of what one call may take, which is `most` unless one alone takes more.
+        most: 64 questions, where each weighs 1.
     """
 
-    def __init__(self, name: str, work: Callable[[Sequence[Asked]], Sequence[Answer]]) -> None:
-        self._lane, self._work = Lane(name, 1), work
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[Sequence[Asked]], Sequence[Answer]],
+        weigh: Callable[[Asked], int] = lambda _: 1,
+        most: int = 64,
+    ) -> None:
+        self._lane, self._work, self._weigh, self._most = Lane(name, 1), work, weigh, most
         self._waiting: list[tuple[Asked, asyncio.Future[Answer]]] = []
         self._running: asyncio.Task[None] | None = None
 
@@ -59,10 +66,17 @@ class Together(Generic[Asked, Answer]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
-                await self._answer([(question, answer) for question, answer in batch if not answer.done()])
+                await self._answer(self._batch())
         finally:
             self._running = None
+
+    def _batch(self) -> list[tuple[Asked, asyncio.Future[Answer]]]:
+        """Take the questions that come next; those whose askers went away are left out."""
+        self._waiting = [one for one in self._waiting if not one[1].done()]
+        ends = accumulate(self._weigh(question) for question, _ in self._waiting)
+        count = max(1, sum(1 for _ in takewhile(lambda end: end <= self._most, ends)))
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        return batch
 
     async def _answer(self, batch: list[tuple[Asked, asyncio.Future[Answer]]]) -> None:
         if not batch:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goldpan.core.errors import GoldpanError, InputError, UnknownName
-from goldpan.core.records import Neighbors
+from goldpan.core.records import Metric, Neighbors
 from goldpan.encoders.protocol import Encoder
 from goldpan.formats.clip_indices import Modality, read_indices
 from goldpan.stages.retrieve.opening import open_listed, open_pool
@@ -19,6 +19,9 @@ from goldpan.web.serve.config import ServeConfig
 from goldpan.web.serve.lanes import Together
 
 _LARGEST = 1e18  # its square, and sums of such, are still finite in single precision
+
+_VALUES = 1 << 24  # of the answers of one call: 64 MiB in single precision
+_BYTES = frozenset(range(256))
 
 
 class ServedEncoder:
@@ -68,7 +71,7 @@ class ServedPool:
         self.name, self.pool, self.encoder, self.problem = name, pool, encoder, problem
         self.compared = {modality for modality in pool.modalities if _keeps_vectors(pool, modality)}
         self.by_row = _knows_rows(pool)
-        self.search: Together[Search, Found] = Together("search", self._search)
+        self.search: Together[Search, Found] = Together("search", self._search, self._weight, _VALUES)
 
     def needs_encoder(self) -> ServedEncoder:
         """Return the encoder.
@@ -84,12 +87,14 @@ class ServedPool:
         """Return a query that was sent as a vector, ``(dim,)``.
 
         Raises:
-            InputError: it has another dimension, or values that single precision does not hold.
+            InputError: it has another dimension, or values that the pool's kind of vector does not have.
         """
         if len(values) != self.pool.dim:
             raise InputError(f"{self.name} holds vectors of {self.pool.dim} values; the query has {len(values)}.")
         if max(map(abs, values)) > _LARGEST:
             raise InputError(f"A value of the query is beyond {_LARGEST:.1e}.")
+        if self.pool.metric is Metric.HAMMING and not set(values) <= _BYTES:
+            raise InputError(f"{self.name} holds packed bits; values of a query are whole numbers from 0 to 255.")
         return np.array(values, np.float32)
 
     def close(self) -> None:
@@ -97,6 +102,10 @@ class ServedPool:
         self.search.close()
         if self.encoder is not None:
             self.encoder.close()
+
+    def _weight(self, asked: Search) -> int:
+        """Return how many values the answers to a search have."""
+        return len(asked.queries) * asked.k * (self.pool.dim if asked.vectors else 2)
 
     def _search(self, asked: Sequence[Search]) -> Sequence[Found]:
         found: list[Found | None] = [None] * len(asked)
@@ -158,6 +167,8 @@ def _served(name: str, pool: Pool, encoders: dict[str, ServedEncoder]) -> Served
 
 
 def _keeps_vectors(pool: Pool, modality: Modality) -> bool:
+    if pool.metric is Metric.HAMMING:
+        return False  # look-alikes are told by cosine
     try:
         pool.search(np.zeros((1, pool.dim), np.float32), 1, modality, vectors=True)
     except InputError:
