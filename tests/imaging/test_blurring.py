@@ -52,7 +52,16 @@ def test_no_boxes_and_a_point() -> None:
 
 
 @pytest.mark.parametrize(
-    "box", [(0.5, 0, 0.2, 1), (0, 0.5, 1, 0.2), (0, 0, math.nan, 1), (0, 0, math.inf, 1), (0, 0, 1)]
+    "box",
+    [
+        (0.5, 0, 0.2, 1),
+        (0, 0.5, 1, 0.2),
+        (0, 0, math.nan, 1),
+        (0, 0, math.inf, 1),
+        (0, 0, 1),
+        (10, 10, 50, 50),
+        (0, 0, 9, 1),
+    ],
 )
 def test_what_is_no_box(box: tuple[float, ...]) -> None:
     with pytest.raises(ImageError) as caught:

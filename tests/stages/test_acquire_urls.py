@@ -238,6 +238,39 @@ def test_boxes_are_blurred(ws: Workspace, server: HostileServer, tmp_path: Path)
     assert pixels[:, 45:].std() > 0.9 * original[:, 45:].std()
 
 
+def test_a_url_that_repeats_is_blurred_where_each_row_says(
+    ws: Workspace, server: HostileServer, tmp_path: Path
+) -> None:
+    boxes = ["", "[[0.0, 0.0, 0.5, 1.0]]", "[[0.5, 0.0, 1.0, 1.0]]", "[[30, 0, 60, 40]]"]
+    rows = [{"url": server.url("web", "/1.jpg"), "face_bboxes": text} for text in boxes]
+    assert acquire(ws, server, listing(tmp_path / "list.csv", *rows)).failures == {"bad_box": 1}
+    images = [np.asarray(Image.open(io.BytesIO(ws.blobs.read(row["uri"])))) for row in rows_of(ws).values()]
+    blurred, kept, right = sorted(float(image[:, :15].std() / image[:, 45:].std()) for image in images)
+    assert blurred < 0.5 < kept < 2 < right
+
+
+@pytest.mark.parametrize("image_size", [None, 20])
+def test_a_sum_that_only_a_later_row_promises(
+    ws: Workspace, server: HostileServer, tmp_path: Path, image_size: int | None
+) -> None:
+    sums = ["", hashlib.md5(photo(1)).hexdigest(), hashlib.md5(photo(2)).hexdigest()]
+    rows = [{"url": server.url("web", "/1.jpg"), "md5": text} for text in sums]
+    settings = {} if image_size is None else {"image_size": image_size}
+    report = acquire(ws, server, listing(tmp_path / "list.csv", *rows), **settings)
+    assert (report.rows_out, report.failures) == (2, {"wrong_hash": 1})
+    assert asked(server) == ["/1.jpg"]
+
+
+def test_cells_of_bytes_are_texts_and_extra_is_json(ws: Workspace, server: HostileServer, tmp_path: Path) -> None:
+    cells = {"url": server.url("web", "/1.jpg").encode(), "caption": "ü".encode(), "raw": b"\xff\xfe"}
+    table = {name: [value] for name, value in cells.items()} | {"score": [np.inf], "list": [[1.5, np.nan]]}
+    pq.write_table(pa.table(table), tmp_path / "list.parquet")
+    acquire(ws, server, tmp_path / "list.parquet")
+    (row,) = ws.images.to_table().to_pylist()
+    extra = json.loads(row["extra"], parse_constant=pytest.fail)
+    assert (row["caption"], extra["raw"], extra["score"], extra["list"]) == ("ü", "fffe", "Infinity", [1.5, "NaN"])
+
+
 def test_what_may_pass_is_tried_again(ws: Workspace, server: HostileServer, tmp_path: Path) -> None:
     rows = [{"url": server.url("web", path)} for path in ("/busy", "/none", "/busy")]
     path = listing(tmp_path / "a list.csv", *rows)

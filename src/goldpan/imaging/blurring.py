@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ Box = Sequence[float]
 
 GROWTH = 0.1  # of the longer side of a box, on each of its four sides
 SIGMA = 0.1  # of the longest side of all boxes
+_BEYOND = 1.0  # sides of the image that a box may reach over its edges; farther off, it is one of pixels
 
 
 def blurred(image: Image, boxes: Sequence[Box]) -> Image:
@@ -47,7 +47,8 @@ def blurred(image: Image, boxes: Sequence[Box]) -> Image:
 
 def _pixels(box: Box, size: tuple[int, int]) -> tuple[float, float, float, float]:
     """Return a box in pixels."""
-    if len(box) != 4 or not all(math.isfinite(value) for value in box) or box[0] > box[2] or box[1] > box[3]:
+    fits = all(-_BEYOND <= value <= 1 + _BEYOND for value in box)  # which a NaN does not
+    if len(box) != 4 or not fits or box[0] > box[2] or box[1] > box[3]:
         raise ImageError(Reason.BAD_BOX, f"{tuple(box)} is no box (left, top, right, bottom) of fractions.")
     width, height = size
     return box[0] * width, box[1] * height, box[2] * width, box[3] * height

@@ -197,8 +197,13 @@ assert set(IMAGES.names) >= _SETTABLE  # noqa: S101
 
 
 def extra_text(extra: dict[str, Any]) -> str | None:
-    """Return the rest of a row as the column `extra` has it: JSON, None for nothing."""
-    return readable(json.dumps(extra, sort_keys=True, default=str)) if extra else None
+    """Return the rest of a row as the column `extra` has it: JSON, which has no NaN; None for nothing."""
+    if not extra:
+        return None
+    text = json.dumps(extra, sort_keys=True, default=str)
+    if "NaN" in text or "Infinity" in text:  # as a number, or as a text, which stays as it is
+        text = json.dumps(json.loads(text, parse_constant=str))
+    return readable(text)
 
 
 def absolute(path: Path) -> str:

@@ -82,7 +82,7 @@ def read_links(path: Path, source: str, config: WebConfig) -> Iterator[Link]:
     for file in metadata_files([path]):
         listed = open_metadata(file)
         columns = _choose(listed, config)
-        for row in listed.rows:
+        for row in map(_with_texts, listed.rows):
             link = _link(row, file.name, source, columns)
             yield link if config.output is None else replace(link, listed=_listed(row, columns, link.url))
 
@@ -131,6 +131,18 @@ def _link(row: Row, file: str, source: str, columns: _Columns) -> Link:
         boxes=boxes,
         row=row.number,
     )
+
+
+def _with_texts(row: Row) -> Row:
+    """Return a row whose cells of bytes are texts: Parquet files of other tools often do not say that they are."""
+    return row._replace(columns={name: _text(value) for name, value in row.columns.items()})
+
+
+def _text(value: Any) -> Any:
+    try:
+        return value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        return value.hex()
 
 
 def _listed(row: Row, columns: _Columns, url: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Ticket(NamedTuple):
 
 
 class Repeat(NamedTuple):
-    """A row whose URL stands in an earlier row too, and so is not fetched again.
+    """A row without boxes whose URL stands in an earlier row too, and so is not fetched again.
 
     Attributes:
         source: name of its list.
@@ -99,7 +99,7 @@ class Register:
         fate = self._door.meet(link.source, key)
         if not first and key != usual and fate is not Fate.ID_IS_TAKEN:
             self._first.put(link.url, 1 + self._ids.append(key))
-        if fate is not Fate.FRESH or not first or self._fetches_repeats:
+        if fate is not Fate.FRESH or not first or self._fetches_repeats or link.boxes:  # the first may have other boxes
             return Ticket(key, link, fate, slot)
         repeat = Repeat(link.source, key, first, link.fields, link.extra, link.sha256, link.md5)
         self._repeats.write(json.dumps(repeat, default=str) + "\n")

@@ -57,7 +57,7 @@ def unpack(parcel: Parcel, config: WebConfig) -> Unpacked:
     check_sum("SHA-256", parcel.sha256, sha256)
     extra: dict[str, Any] = {}
     if parcel.md5:
-        extra["md5"] = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        extra["md5"] = md5_of(data)
         check_sum("MD5", parcel.md5, extra["md5"])
     is_truncated = False
     if config.keep_bytes:
@@ -71,7 +71,7 @@ def unpack(parcel: Parcel, config: WebConfig) -> Unpacked:
     if not made.changed:
         return Unpacked(columns, extra, None)
     extra |= {"original_width": made.original_width, "original_height": made.original_height}
-    extra |= {"original_format": _format(data), "original_sha256": sha256}
+    extra |= {"original_format": _format(data), "original_sha256": sha256, "md5": md5_of(data)}
     return Unpacked(columns | {"sha256": _sha256(made.data)}, extra, made.data)
 
 
@@ -82,6 +82,11 @@ def _ends_early(data: bytes, config: WebConfig) -> bool:
             return header.decode(accept_truncated=True).truncated
         header.load()
         return False
+
+
+def md5_of(data: bytes) -> str:
+    """Return the MD5 of bytes in hexadecimal, as lists promise it."""
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def _sha256(data: bytes) -> str:
