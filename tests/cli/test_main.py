@@ -88,6 +88,11 @@ def ws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
         (["search", "WS", "--id", "2.png", "-k", "1", "--html", "/proc/none/x.html"], "/proc/none"),
         (["search", "nowhere", "a cat"], "goldpan init"),
         (["acquire", "folder", "WS", "EMPTY"], "No images"),
+        (
+            ["acquire", "urls", "WS", "x", "--encode-format", "png", "--encode-quality", "95"],
+            "goldpan: encode_quality of",
+        ),
+        (["acquire", "files", "ftp://HOST/x.npy", "-o", "EMPTY"], "ftp:// cannot be opened"),
         (["acquire", "folder", "WS", "nowhere"], "not a folder"),
         (["bench", "make", "WS", "--encoder", "phash:8", "--queries", "9", "-o", "r"], "too few"),
         (["bench", "make", "WS", "--encoder", "phash:8", "--queries", "1", "--k", "9", "-o", "r"], "k = 9"),
@@ -141,3 +146,26 @@ def test_recipes_run_and_run_again(tmp_path: Path, ws: Path, monkeypatch, capsys
     assert "Did you mean 'embed'" in refused(capsys, "run", "r.toml")
     recipe.write_text("workspace = ")
     assert "not TOML" in refused(capsys, "run", "r.toml")
+
+
+def test_a_full_and_a_read_only_disk_are_one_sentence_each(tmp_path: Path) -> None:
+    for i in range(40):
+        Image.effect_noise((128, 128), 90).save(tmp_path / f"{i}.png")
+    (tmp_path / "disk").mkdir()
+    fetch = f"{sys.executable} -m goldpan acquire folder disk/ws . --copy-bytes -q"
+    script = f"""
+        mount -t tmpfs -o size=400k none disk && {sys.executable} -m goldpan init disk/ws || exit 77
+        {fetch}; echo full $?
+        mount -o remount,ro disk || exit 77
+        {fetch}; echo read-only $?
+        mount -o remount,rw,size=9m disk && {fetch}"""
+    words = ["unshare", "-rm", "sh", "-c", script]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip(f"this machine mounts no small disk: {done.stderr.strip()}")
+    assert done.stdout == "full 1\nread-only 2\n"
+    full, read_only, report = done.stderr.splitlines()[2:5]  # after what `init` says
+    assert full.startswith("goldpan: No space is left on the disk; make room")
+    assert report.startswith("acquire: 40 in, 40 out")
+    assert f"{tmp_path}/disk/ws/" in read_only
+    assert "Read-only file system" in read_only

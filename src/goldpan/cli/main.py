@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -49,6 +50,10 @@ EXIT_USAGE = 2
 EXIT_ITEM_FAILURES = 3
 EXIT_INTERRUPTED = 130
 
+# What Lance and Arrow raise has no number and no name, only words.
+_FULL = re.compile("No space left on device|Disk quota exceeded")
+_OF_LANCE = re.compile(r'([A-Z][\w -]+) \(os error \d+\) at path "([^"]+)"')
+
 
 def main(tokens: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 ok, 1 failed, 2 usage, 3 too many item failures, 130 interrupted."""
@@ -68,13 +73,26 @@ def run(tokens: Sequence[str]) -> int:
         return _say(str(error), error.exit_code)
     except cyclopts.CycloptsError as error:
         return _say(_sentence(error), EXIT_USAGE)
-    except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError, FileNotFoundError) as error:
-        return _say(f"{error.filename}: {error.strerror}; name a place that can be read and written.", EXIT_USAGE)
     except KeyboardInterrupt:
         return _say("interrupted; run the same command again to go on.", EXIT_INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         return EXIT_FAILED
+    except OSError as error:
+        told = _of_disk(error)
+        if told is None:
+            raise
+        return _say(*told)
+
+
+def _of_disk(error: OSError) -> tuple[str, int] | None:
+    """Return what to say of a full disk or a place that is not for us, and the exit code; None of anything else."""
+    if _FULL.search(str(error)):
+        told = "No space is left on the disk; make room, then type the same command again: what was done is kept."
+        return told, EXIT_FAILED
+    of_lance = _OF_LANCE.search(str(error))
+    what, where = of_lance.groups() if of_lance else (error.strerror, error.filename)
+    return None if where is None else (f"{where}: {what}; name a place that can be read and written.", EXIT_USAGE)
 
 
 def _sentence(error: cyclopts.CycloptsError) -> str:

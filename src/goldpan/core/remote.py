@@ -7,6 +7,7 @@ another server than Amazon's.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -34,13 +35,15 @@ def file_system(scheme: str) -> Any:
 
     try:
         kind = fsspec.get_filesystem_class(scheme)
-        opened = kind(skip_instance_cache=True, use_listings_cache=False, **_settings(scheme))
+        settings = {"skip_instance_cache": True, "use_listings_cache": False, **_settings(scheme)}
+        inspect.signature(kind.__init__).bind(None, **settings)  # ftp and others want a host: no address alone will do
+        opened = kind(**settings)
     except ImportError as error:
         if scheme in ("s3", "http", "https"):
             raise MissingExtra("s3fs", "s3") from error
         raise RemoteError(Reason.SCHEME_NOT_ALLOWED, f"{scheme}:// cannot be opened: {error}.") from error
-    except ValueError as error:
-        told = f"{scheme}:// is not known; there are s3://, gs://, az:// and what fsspec opens."
+    except (TypeError, ValueError) as error:
+        told = f"{scheme}:// cannot be opened; there are s3://, gs://, az:// and what fsspec opens."
         raise RemoteError(Reason.SCHEME_NOT_ALLOWED, told) from error
     if scheme == "s3":
         opened.retries = 1  # it tries in loops within loops; botocore below it does so once, and waits in between

@@ -112,9 +112,10 @@ def explain(error: ValidationError) -> str:
         if isinstance(cause, GoldpanError):
             problems.append(str(cause))
             continue
-        name = ".".join(str(part) for part in item["loc"]) or "configuration"
+        told = item["msg"].removeprefix("Value error, ")
+        name = ".".join(str(part) for part in item["loc"])
         given = "" if item["type"] == "missing" else f" (given: {_short(item['input'])})"
-        problems.append(f"{name}: {item['msg'].removeprefix('Value error, ')}{given}")
+        problems.append(f"{name}: {told}{given}" if name else told)  # of no one field: the sentence names them
     return "; ".join(problems) + ("" if problems and problems[-1].endswith(".") else ".")
 
 
