@@ -80,6 +80,15 @@ def test_missing_photos_come_and_are_cut(ws: Workspace, tmp_path: Path, mirror: 
     assert {row["id"]: (row["sha256"], row["box"]) for row in local.images.to_table().to_pylist()} == fetched
 
 
+def test_a_photo_whose_boxes_stand_apart_is_asked_for_once(ws: Workspace, mirror: Shelf, boxes: Path, get: Get) -> None:
+    lines = boxes.read_text().splitlines()
+    boxes.write_text("\n".join([lines[0], *lines[1::2], *lines[2::2]]))
+    with mirror.open() as server:
+        get(server.url("shelf", "/{split}/{id}.jpg"), min_side=1)
+        assert sorted(server.paths("shelf")) == sorted(mirror.files)
+    assert ws.images.count() == 24
+
+
 def test_only_photos_of_the_list_and_of_usable_boxes(ws: Workspace, tmp_path: Path, mirror: Shelf, get: Get) -> None:
     (tmp_path / "list.txt").write_text("".join(f"train/{image_id}\n" for image_id in IDS[2:5]))
     text = (

@@ -75,16 +75,22 @@ class Photos:
         """
         self._check_template()
         with self._ws.writing(self._source):
-            settled = self._settled()
-            wanted = (one for one in ids if one not in settled and _is_name(one) and self.find(one) is None)
             progress.start("photos")
-            for image_id, miss in LocalExecutor(_SAVED_AT_ONCE).map(self._save, self._arrivals(wanted)):
+            for image_id, miss in LocalExecutor(_SAVED_AT_ONCE).map(self._save, self._arrivals(self._wanted(ids))):
                 if miss is None:
                     self.brought += 1
                 else:
                     self.missed[image_id] = miss
                 progress.advance(1, int(miss is not None))
             progress.finish()
+
+    def _wanted(self, ids: Iterable[str]) -> Iterator[str]:
+        """Yield those to be brought, each once: boxes of a photo need not stand together."""
+        settled = self._settled()
+        for image_id in ids:
+            if image_id not in settled and _is_name(image_id) and self.find(image_id) is None:
+                settled.add(image_id)
+                yield image_id
 
     def _find_folder(self) -> Path:
         if self._config.images is None and self._config.fetch_from is None:
