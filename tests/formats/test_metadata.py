@@ -174,6 +174,15 @@ def test_columns_are_found_in_any_case(tmp_path: Path) -> None:
         find_column("text", (), names, path, "--caption-column")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_texts_of_windows(tmp_path: Path, encoding: str) -> None:
+    text = "URL , TEXT\r\nhttp://a.test/é.jpg, two words\r\n"
+    (tmp_path / "list.csv").write_bytes(("\ufeff" * (encoding == "utf-16-be") + text).encode(encoding))
+    found = open_metadata(tmp_path / "list.csv")
+    assert found.names == ["URL", "TEXT"]
+    assert list(found.rows) == [Row(0, {"URL": "http://a.test/é.jpg", "TEXT": " two words"})]
+
+
 def test_groups_of_json_are_rows_with_the_name_of_their_group(tmp_path: Path) -> None:
     (tmp_path / "l.json").write_text(
         '{"white shark": [{"URL": "u", "n": 1}, {"URL": "v"}], "none": [],\n "ox": [{"n": 2}]}'

@@ -337,9 +337,17 @@ def test_what_is_wrong_with_a_list_is_one_sentence(ws: Workspace, server: Hostil
     with pytest.raises(InputError, match="There is no file none"):
         acquire(ws, server, Path("none.csv"))
     assert acquire(ws, server, path, url_column="address").rows_out == 1
-    (tmp_path / "empty.txt").touch()
-    with pytest.raises(InputError, match="No URLs"):
-        acquire(ws, server, tmp_path / "empty.txt")
+    for name, text in {"empty.txt": "", "empty.csv": "", "empty.json": "[]"}.items():
+        (tmp_path / name).write_text(text)
+        with pytest.raises(InputError, match="No URLs"):
+            acquire(ws, server, tmp_path / name)
+
+
+def test_a_chunk_of_nothing_found_and_one_of_no_records(ws: Workspace, server: HostileServer, tmp_path: Path) -> None:
+    for number, rows in enumerate([[], ["a text"], [{"url": server.url("web", "/1.jpg")}]]):
+        (tmp_path / f"chunk_{number}.json").write_text(json.dumps(rows))
+    report = acquire(ws, server, tmp_path)
+    assert (report.rows_in, report.rows_out, report.failures) == (2, 1, {"bad_row": 1})
 
 
 def test_what_came_before_a_list_breaks_off_is_kept(ws: Workspace, server: HostileServer, tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def test_wordnet_gives_the_word_of_the_gloss_that_names_the_class_above(tmp_path
     ("content", "fields", "said"),
     [
         ([], {}, "list of wnids"),
+        ({}, {}, "list of wnids"),
         ("n01443537", {}, "list of wnids"),
         ([1], {}, "list of wnids"),
         ({"a": "goldfish"}, {}, "list of wnids"),
@@ -107,6 +108,7 @@ def test_the_query_has_the_defaults_of_the_original() -> None:
         ({"classes": "c", "from_search": ["s"]}, "either --classes"),
         ({"classes": "c"}, "--api-key-file"),
         ({"from_search": ["s"], "min_date_taken": "July"}, "YYYY-MM-DD"),
+        ({"from_search": ["s"], "max_date_taken": "2013-13-01"}, "YYYY-MM-DD"),
     ],
 )
 def test_settings_that_cannot_be(fields: dict[str, object], said: str) -> None:

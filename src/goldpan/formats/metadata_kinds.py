@@ -5,6 +5,7 @@ Every reader yields the names of the columns, then the rows: `pyarrow.RecordBatc
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import sqlite3
@@ -90,7 +91,7 @@ def _separated(path: Path, _: int) -> Iterator[Any]:
     with _text(path) as stream:
         # Lists without a header, as those of Conceptual Captions, are of tabs, and quote nothing.
         lines = _cells(path, stream, is_quoted=is_header or kind_of(path) == ".csv")
-        names = next(lines, []) if is_header else _names(first)
+        names = [name.strip() for name in next(lines, [])] if is_header else _names(first)
         yield names
         for cells in lines:
             if len(cells) == len(names):
@@ -128,10 +129,12 @@ def _lines(path: Path, _: int) -> Iterator[Any]:
 
 @contextmanager
 def _text(path: Path) -> Iterator[TextIO]:
-    packed = path.suffix.lower() in PACKED
+    packing = "detect" if path.suffix.lower() in PACKED else None
+    with pa.input_stream(str(path), compression=packing) as stream:
+        encoding = "utf-16" if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
     with (
-        pa.input_stream(str(path), compression="detect" if packed else None) as stream,
-        io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="") as text,
+        pa.input_stream(str(path), compression=packing) as stream,
+        io.TextIOWrapper(stream, encoding, "replace", newline="") as text,
     ):
         yield text
 

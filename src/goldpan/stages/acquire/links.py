@@ -97,6 +97,8 @@ def check_columns(path: Path, config: WebConfig) -> None:
 
 
 def _choose(listed: Metadata, config: WebConfig) -> _Columns:
+    if not listed.names:  # an empty file, as a chunk of nothing found, or one without a record: no row has a URL
+        return _Columns({"url": "url"}, {})
     found: dict[str, str] = {}
     for what, usual in USUAL.items():
         flag = f"--{what}-column"
@@ -104,7 +106,7 @@ def _choose(listed: Metadata, config: WebConfig) -> _Columns:
         if column is not None and column not in found.values():
             found[what] = column
     if "url" not in found:
-        names = ", ".join(listed.names) or "none"
+        names = ", ".join(listed.names)
         raise InputError(f"{listed.path} has no column of URLs; give one of its columns as --url-column: {names}.")
     roles = {what: found.pop(what) for what in ("url", *ROLES) if what in found}
     return _Columns(roles, {column: name for name, column in found.items()})

@@ -50,7 +50,7 @@ def search_terms(config: FlickrConfig, classes: Path) -> Terms:
 
 def _read_classes(path: Path, class_info: Path | None) -> Terms:
     content = read_json(path, "the classes")
-    if isinstance(content, dict):
+    if isinstance(content, dict) and content:
         return _as_terms(path, content)
     if not isinstance(content, list) or not content:
         raise FormatError(path, _FORMS)

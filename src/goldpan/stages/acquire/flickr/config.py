@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -66,8 +67,13 @@ class FlickrConfig(WebConfig):
     def _is_date(cls, text: str | None) -> str | None:
         if text in (None, "", "none"):
             return None
-        if not _DATE.fullmatch(str(text)):
-            raise ValueError("a date is YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, seconds since 1970, or none")
+        try:
+            if not _DATE.fullmatch(str(text)):
+                raise ValueError(text)
+            if not str(text).isdigit():
+                datetime.fromisoformat(str(text))  # which knows that there is no month 13
+        except ValueError as error:
+            raise ValueError("a date is YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, seconds since 1970, or none") from error
         return text
 
     @model_validator(mode="after")
