@@ -105,6 +105,7 @@ export class Controls {
     $("words").value = query?.kind === "text" ? query.value : "";
     $("words").disabled = !pool.takes.includes("text");
     $("choose").disabled = !pool.takes.includes("image");
+    document.body.classList.toggle("no-like", !pool.takes.includes("row"));
   }
 
   #offerModalities(pool) {

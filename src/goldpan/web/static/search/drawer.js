@@ -67,7 +67,7 @@ export class Drawer {
 
   #row(item) {
     const title = titleOf(item.row, item.metadata);
-    const query = item.query ? `for “${cut(item.query, 100)}”` : "";
+    const query = item.query ? `for ${cut(item.query, 100)}` : "";
     return make(
       "li",
       {},

@@ -157,6 +157,7 @@ function named(query) {
 }
 
 async function like(hit) {
+  if (!pool().takes.includes("row")) return;
   await go({ query: { kind: "row", value: hit.row } });
   results.focus(0);
 }

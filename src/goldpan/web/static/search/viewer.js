@@ -38,8 +38,8 @@ export class Viewer {
   #show(hit) {
     this.#hit = hit;
     const title = titleOf(hit.row, hit.metadata);
-    $("viewer-title").textContent = cut(title, 300);
-    $("viewer-picture").replaceChildren(picture(hit, [SIDE], { loading: "eager", alt: cut(title, 300) }));
+    $("viewer-title").textContent = cut(title, 160);
+    $("viewer-picture").replaceChildren(picture(hit, [SIDE], { loading: "eager", alt: cut(title, 160) }));
     $("viewer-facts").replaceChildren(...facts(hit));
     this.showKept();
   }
