@@ -73,3 +73,15 @@ def test_items_are_closed_in_their_thread() -> None:
     (thread,) = closed
     assert thread is not threading.current_thread()
     assert not thread.is_alive()
+
+
+def test_an_item_is_put_among_the_others() -> None:
+    def source() -> Iterator[int]:
+        for number in range(6):
+            if number % 3 == 0:
+                ahead.interject(-number)
+            yield number
+
+    ahead = Ahead(source(), lambda item: 1, 100)
+    with ahead as items:
+        assert list(items) == [0, 0, 1, 2, -3, 3, 4, 5]

@@ -7,7 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -172,6 +172,26 @@ def test_finished_shards_are_taken_over(ws: Workspace, server: HostileServer, nu
         extra, other_extra = json.loads(row.pop("extra")), json.loads(theirs[key].pop("extra"))
         assert row == theirs[key]
         assert {name: extra[name] for name in other_extra} == other_extra
+
+
+def test_rows_that_are_passed_by_are_told_of_on_the_way(ws: Workspace, server: HostileServer, tmp_path: Path) -> None:
+    listed = listing(tmp_path / "list.parquet", server, ["1"] * 600)
+    acquire(ws, server, listed, "webdataset", per_shard=100)
+
+    class Counts(Silent):
+        told: ClassVar[list[int]] = []
+
+        def advance(self, done: int = 1, failed: int = 0) -> None:
+            self.told.append(done)
+
+    server.asked.clear()
+    other = Workspace(ws.path.parent / "other", create=True)
+    assert acquire(other, server, listed, "webdataset", per_shard=100, progress=Counts()).rows_out == 600
+    assert acquire(other, server, listed, "webdataset", per_shard=100, progress=Counts()).already_done == 600
+    assert sum(Counts.told) == 1200
+    assert len(Counts.told) >= 4
+    assert server.asked == []
+    assert other.images.count() == 600
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -62,16 +62,19 @@ class Ahead(Generic[Item]):
                 self._room.notify()
             yield item  # type: ignore[misc]
 
+    def interject(self, item: Item) -> None:
+        """Put an item among those of the source, where that has none for long; to be called in its thread."""
+        with self._room:
+            self._room.wait_for(lambda: self._stopped or not self._weight or self._weight <= self._limit)
+            self._weight += self._weigh(item)
+        self._waiting.put(item)
+
     def _run(self) -> None:
         try:
             for item in self._items:
-                weight = self._weigh(item)
-                with self._room:
-                    self._room.wait_for(lambda: self._stopped or not self._weight or self._weight <= self._limit)
-                    self._weight += weight
+                self.interject(item)
                 if self._stopped:
                     break
-                self._waiting.put(item)
         except BaseException as error:  # noqa: BLE001  raised again by the consumer
             self._waiting.put(error)
         finally:

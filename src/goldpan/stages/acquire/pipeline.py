@@ -28,6 +28,8 @@ _ITEM_BYTES = 2 << 10  # a row and what the server said, beside the body
 _DECODE_SECONDS = 60.0
 _DECODE_BYTES = 2 << 30
 _HOSTS_SHOWN = 20
+_NEWS_EVERY = 256  # rows
+_Arrival = Fetched | Missed | None  # None: there are news of rows that were not fetched
 
 
 class Pipeline:
@@ -64,15 +66,18 @@ class Pipeline:
         pool = Sturdy[Parcel, Unpacked](work, workers, memory_bytes=_DECODE_BYTES, seconds=_DECODE_SECONDS)
         if isinstance(self._progress, Watcher):
             self._progress.watch(self.facts)
+        fetched_ones = self._fetcher.fetch_all(self._requests())
+        self._ahead = Ahead[_Arrival](fetched_ones, _weight, _MAX_WAITING_BYTES, self._fetcher.stop)
         with (
-            self._fetcher as fetcher,
-            Ahead(fetcher.fetch_all(self._requests()), _weight, _MAX_WAITING_BYTES, fetcher.stop) as arrived,
-            gently(fetcher.stop),  # what came is unpacked still
+            self._fetcher,
+            self._ahead as arrived,
+            gently(self._fetcher.stop),  # what came is unpacked still
         ):
             for parcel, result in pool.map_unordered(self._parcels(arrived)):
                 fetched = self._open.pop(parcel.number)
                 self._settle(fetched.key, _harvest(fetched, parcel.data, result))
         self._hear(last=True)
+        self._count()
 
     def facts(self) -> Facts:
         """Return what there is to say of the fetching at this moment."""
@@ -90,10 +95,12 @@ class Pipeline:
 
     def _requests(self) -> Iterator[Request]:
         """Yield what is to be fetched; runs in the thread of the fetcher."""
-        for link in self._links:
+        for number, link in enumerate(self._links, 1):
             ticket = self._register.enter(link, self._output.next(link))
             if ticket is not None and self._output.is_wanted(ticket):
                 yield from self._request(ticket)
+            if number % _NEWS_EVERY == 0:  # also where nothing is fetched for long
+                self._ahead.interject(None)
         self._output.end()
 
     def _request(self, ticket: Ticket) -> Iterator[Request]:
@@ -107,9 +114,13 @@ class Pipeline:
             self._requested += 1
             yield request
 
-    def _parcels(self, arrived: Iterable[Fetched | Missed]) -> Iterator[Parcel]:
+    def _parcels(self, arrived: Iterable[_Arrival]) -> Iterator[Parcel]:
         """Settle what was missed; yield what came."""
         for number, item in enumerate(arrived):
+            if item is None:
+                self._hear()
+                self._count()
+                continue
             ticket: Ticket = item.key
             link = ticket.link
             if isinstance(item, Missed):
@@ -127,8 +138,12 @@ class Pipeline:
             self._tell(out)
         self._failures.update(failure.reason.value for failure in harvest.failures)
         self._arrived += 1
+        self._count(len(harvest.failures))
+
+    def _count(self, failed: int = 0) -> None:
+        """Tell of all rows that were entered and are not on their way."""
         passed = self._register.entered - self._requested + self._arrived
-        self._progress.advance(passed - self._passed, len(harvest.failures))
+        self._progress.advance(passed - self._passed, failed)
         self._passed = passed
 
     def _hear(self, *, last: bool = False) -> None:
@@ -136,7 +151,7 @@ class Pipeline:
             self._tell(harvest)
 
 
-def _weight(item: Fetched | Missed) -> int:
+def _weight(item: _Arrival) -> int:
     return _ITEM_BYTES + (len(item.body) if isinstance(item, Fetched) else 0)
 
 
