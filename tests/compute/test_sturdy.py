@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from goldpan.compute.sturdy import _MAX_QUEUED_BYTES, Lost, Sturdy
+from goldpan.compute.sturdy import _MAX_QUEUED_BYTES, _QUEUED, Lost, Sturdy
 from goldpan.core.errors import ImageError, Reason, StageError
 
 MIB = 1 << 20
@@ -180,7 +180,7 @@ def test_only_so_much_is_in_flight() -> None:
 
     pairs = Sturdy(slow, 2).map_unordered(draw(1))
     next(pairs)
-    assert drawn <= 2 * 8 + 1
+    assert drawn <= 2 * _QUEUED + 1
     pairs.close()
     drawn, size = 0, _MAX_QUEUED_BYTES // 3
     pairs = Sturdy(slow, 2).map_unordered(draw(bytes(size)))

@@ -19,7 +19,7 @@ from goldpan.core.machine import processors
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_QUEUED = 8  # items a worker
+_QUEUED = 32  # items a worker, so that it has work while we are at something else
 _MAX_QUEUED_BYTES = 64 << 20  # of all workers; one item more may be on its way
 _END = object()
 
