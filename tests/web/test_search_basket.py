@@ -129,6 +129,19 @@ def test_rows_of_a_pool_that_was_built_anew_leave(window: Window) -> None:
     assert size(window.page) == "1"
 
 
+def test_nothing_that_lies_in_the_browser_breaks_the_page(window: Window) -> None:
+    for stored in ("{", "7", '"a"', '[null, 1, {}, {"row": "3"}, {"row": 1.5}]'):
+        window.page.evaluate(
+            """(stored) => {
+              for (const key of ["basket photos-ws", "shown", "keys"]) localStorage[`goldpan ${key}`] = stored;
+            }""",
+            stored,
+        )
+        window.page.reload()
+        window.search("a shark")
+        assert size(window.page) == "0"
+
+
 def test_a_browser_without_room_says_so(window: Window) -> None:
     window.search("a shark")
     window.page.evaluate("""() => {

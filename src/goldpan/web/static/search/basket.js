@@ -21,7 +21,8 @@ export class Basket extends EventTarget {
   open(pool) {
     this.#pool = pool;
     this.#before = null;
-    this.#items = new Map(recall(this.#key, []).filter((item) => item.row < pool.rows).map((item) => [item.row, item]));
+    const kept = [recall(this.#key, [])].flat().filter((item) => Number.isInteger(item?.row) && item.row < pool.rows);
+    this.#items = new Map(kept.map((item) => [item.row, item]));
     this.#changed();
   }
 
@@ -49,7 +50,8 @@ export class Basket extends EventTarget {
   add(hits, query) {
     return this.#change((items) => {
       for (const { row, score, metadata } of hits)
-        if (!items.has(row)) items.set(row, { row, query: query.slice(0, LONGEST_QUERY), score: score ?? null, mark: markOf(metadata) });
+        if (!items.has(row))
+          items.set(row, { row, query: query.slice(0, LONGEST_QUERY), score: score ?? null, mark: markOf(metadata) });
     });
   }
 

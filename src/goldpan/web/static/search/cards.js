@@ -8,10 +8,13 @@ const SIDES = [256, 512];
 
 /** Returns the picture of a row, or the words that stand for it; `sides` are pixels. */
 export function picture(hit, sides = SIDES, properties = {}) {
-  if (!hit.picture) return make("span", { className: "soft" }, linkOf(hit.metadata) ? "The picture is on the web." : "No picture");
+  if (!hit.picture)
+    return make("span", { className: "soft" }, linkOf(hit.metadata) ? "The picture is on the web." : "No picture");
   const source = (side) => `${hit.picture}&side=${side}`;
   const image = make("img", { alt: "", draggable: false, decoding: "async", loading: "lazy", ...properties });
-  image.addEventListener("error", () => image.replaceWith(make("span", { className: "soft" }, "The picture cannot be shown.")));
+  image.addEventListener("error", () =>
+    image.replaceWith(make("span", { className: "soft" }, "The picture cannot be shown.")),
+  );
   if (sides.length > 1) image.srcset = sides.map((side, at) => `${source(side)} ${at + 1}x`).join(", ");
   image.src = source(sides[0]);
   return image;
@@ -27,7 +30,11 @@ export function card(hit, place, actions) {
   const caption = captionOf(hit.metadata);
   const below = caption ? labelOf(hit.metadata) : labelOf(hit.metadata) && nameOf(hit.row, hit.metadata);
   const name = `caption-${hit.row}`;
-  const open = button("", { className: "picture", tabIndex: -1, "aria-label": `Open ${place}: ${cut(title, 120)}` }, () => actions.open(hit));
+  const open = button(
+    "",
+    { className: "picture", tabIndex: -1, "aria-label": `Open ${place}: ${cut(title, 120)}` },
+    () => actions.open(hit),
+  );
   open.append(picture(hit));
   return make(
     "article",
@@ -36,7 +43,11 @@ export function card(hit, place, actions) {
     make(
       "div",
       { className: "tools" },
-      button("≈", { className: "like", tabIndex: -1, title: "More like this (m)", "aria-label": "More like this" }, () => actions.like(hit)),
+      button(
+        "≈",
+        { className: "like", tabIndex: -1, title: "More like this (m)", "aria-label": "More like this" },
+        () => actions.like(hit),
+      ),
       button("", { className: "keep", tabIndex: -1 }, () => actions.keep(hit)),
     ),
     make(

@@ -31,9 +31,9 @@ export class Controls {
 
   #submit() {
     const words = $("words").value.trim();
-    if (!words) return this.asked.query?.kind === "text" ? this.go({ query: null }) : undefined;
-    const isAddress = webAddress(words) && this.pool.takes.includes("image_url");
-    this.go({ query: { kind: isAddress ? "image_url" : "text", value: words } });
+    const isAddress = webAddress(words) && this.pool?.takes.includes("image_url");
+    if (words) this.go({ query: { kind: isAddress ? "image_url" : "text", value: words } });
+    else if (this.asked?.query?.kind === "text") this.go({ query: null });
   }
 
   /** A row and a modality mean something in their pool only. */
@@ -83,7 +83,8 @@ export class Controls {
     if (pool !== this.pool || asked.query !== this.asked?.query) this.#showQuery(asked.query, pool);
     Object.assign(this, { asked, pool });
     $("pool").value = pool.name;
-    for (const choice of $("modality").querySelectorAll("input")) choice.checked = choice.value === (asked.modality ?? pool.modalities[0]);
+    for (const choice of $("modality").querySelectorAll("input"))
+      choice.checked = choice.value === (asked.modality ?? pool.modalities[0]);
     this.#showCounts(asked.k);
     $("hide-similar").checked = this.hidesSimilar(asked, pool);
     $("hide-similar").disabled = !pool.compares.length;
@@ -97,11 +98,16 @@ export class Controls {
   #showQuery(query, pool) {
     const isImage = query && query.kind !== "text";
     const picture = $("asked-picture");
-    const source = { image: query?.value, row: `/api/v1/thumbnail?${new URLSearchParams({ pool: pool.name, row: query?.value, side: 64 })}` }[query?.kind];
+    const source = {
+      image: query?.value,
+      row: `/api/v1/thumbnail?${new URLSearchParams({ pool: pool.name, row: query?.value, side: 64 })}`,
+    }[query?.kind];
     toggle($("asked"), isImage);
     toggle(picture, isImage && source);
     if (isImage && source) picture.src = source;
-    $("asked-name").textContent = isImage ? cut({ image: query.name, image_url: query.value, row: `like row ${query.value}` }[query.kind], 60) : "";
+    $("asked-name").textContent = isImage
+      ? cut({ image: query.name, image_url: query.value, row: `like row ${query.value}` }[query.kind], 60)
+      : "";
     $("words").value = query?.kind === "text" ? query.value : "";
     $("words").disabled = !pool.takes.includes("text");
     $("choose").disabled = !pool.takes.includes("image");

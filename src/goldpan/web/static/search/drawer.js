@@ -53,8 +53,12 @@ export class Drawer {
       const { told, gone } = await this.basket.describe();
       $("basket-rows").replaceChildren(...told.slice(0, SHOWN).map((item) => this.#row(item)));
       const more = told.length - SHOWN;
-      $("basket-more").textContent = more > 0 ? `And ${counted(more, "row")} more, which are taken away with these.` : "";
-      this.#say("", gone ? `${counted(gone, "row")} left the basket: this pool has other rows under their numbers now.` : "");
+      $("basket-more").textContent =
+        more > 0 ? `And ${counted(more, "row")} more, which are taken away with these.` : "";
+      this.#say(
+        "",
+        gone ? `${counted(gone, "row")} left the basket: this pool has other rows under their numbers now.` : "",
+      );
     } catch (error) {
       this.#say("", error.message);
     }
@@ -72,7 +76,13 @@ export class Drawer {
       "li",
       {},
       make("span", { className: "thumb" }, picture(item, [128])),
-      make("span", { className: "text" }, make("bdi", {}, cut(title, 200)), make("br"), make("bdi", { className: "soft" }, query)),
+      make(
+        "span",
+        { className: "text" },
+        make("bdi", {}, cut(title, 200)),
+        make("br"),
+        make("bdi", { className: "soft" }, query),
+      ),
       button("Remove", { "aria-label": `Remove ${cut(title, 100)}` }, (event) => this.#remove(item, event.target)),
     );
   }
@@ -108,7 +118,10 @@ export class Drawer {
       const parts = [`${counted(kept, "image")} put into ${workspace}`];
       if (known) parts.push(`${known} in it before`);
       if (failed) parts.push(`${failed} could not be read; its failures say why`);
-      if (elsewhere) parts.push(`${elsewhere} on the web only: take the chunk JSON and type goldpan retrieve fetch ${workspace} chunk_0.json`);
+      if (elsewhere)
+        parts.push(
+          `${elsewhere} on the web only: take the chunk JSON and type goldpan retrieve fetch ${workspace} chunk_0.json`,
+        );
       this.#say(`${parts.join("; ")}.`);
     } catch (error) {
       this.#say("", error.message);

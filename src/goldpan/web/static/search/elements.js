@@ -1,5 +1,7 @@
 /** Elements whose values are text and never markup. */
 
+const LONGEST_ADDRESS = 8192;
+
 export const $ = (id) => document.getElementById(id);
 
 /** Returns an element; properties it does not know become attributes, strings among the children become text. */
@@ -24,16 +26,7 @@ export const counted = (number, what) => `${number.toLocaleString("en")} ${what}
 
 /** Returns the address that a text is, where a browser may be led there. */
 export function webAddress(text) {
-  const url = typeof text === "string" && text.length < 8192 ? URL.parse?.(text) ?? parsed(text) : null;
-  return url && ["http:", "https:"].includes(url.protocol) ? url : null;
-}
-
-function parsed(text) {
-  try {
-    return new URL(text);
-  } catch {
-    return null;
-  }
+  return /^https?:\/\//i.test(text) && text.length < LONGEST_ADDRESS && URL.canParse(text) ? new URL(text) : null;
 }
 
 /** Shows or hides an element. */

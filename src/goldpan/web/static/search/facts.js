@@ -8,7 +8,9 @@ const UNSAFE = 0.5;
 
 function first(metadata, names) {
   const known = new Map(Object.entries(metadata ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
-  const found = names.map((name) => known.get(name)).find((value) => value !== undefined && value !== null && value !== "");
+  const found = names
+    .map((name) => known.get(name))
+    .find((value) => value !== undefined && value !== null && value !== "");
   return found === undefined ? "" : String(found);
 }
 

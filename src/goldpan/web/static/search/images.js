@@ -16,7 +16,7 @@ export function onImage(callback) {
   });
   addEventListener("paste", (event) => {
     const [file] = imagesIn(event.clipboardData);
-    if (file) event.preventDefault(), given(file);
+    if (file && !event.clipboardData.getData("text/plain")) (event.preventDefault(), given(file));
   });
   onDrop((data) => {
     const [file] = imagesIn(data);

@@ -11,7 +11,7 @@ export function onKeys({ current, keep, like, toResults }) {
   for (const dialog of document.querySelectorAll("dialog")) closeOnBackdrop(dialog);
   $("help-open").addEventListener("click", () => $("help").showModal());
   $("words").addEventListener("keydown", (event) => {
-    if (event.key === "ArrowDown") event.preventDefault(), toResults();
+    if (event.key === "ArrowDown") (event.preventDefault(), toResults());
   });
   addEventListener("keydown", (event) => {
     if (!allowed.checked || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;

@@ -14,7 +14,13 @@ import { Viewer } from "./viewer.js";
 const LOOK_ALIKE = 0.94;
 const SAMPLE = 24;
 const REMEMBERED = 20;
-const METRICS = { cosine: "cosine", ip: "inner product", l2: "distance", sqeuclidean: "squared distance", hamming: "Hamming distance" };
+const METRICS = {
+  cosine: "cosine",
+  ip: "inner product",
+  l2: "distance",
+  sqeuclidean: "squared distance",
+  hamming: "Hamming distance",
+};
 
 const basket = new Basket();
 const isKept = (row) => basket.has(row);
@@ -50,7 +56,8 @@ function go(changes, place = null) {
 /** Remembers where one is, for coming back. */
 function keepPlace() {
   try {
-    history.replaceState({ ...history.state, focus: results.active, shown: results.visible.length, scroll: scrollY }, "");
+    const focus = results.focused() && results.active;
+    history.replaceState({ ...history.state, focus, shown: results.visible.length, scroll: scrollY }, "");
   } catch {
     // without a place, one comes back to the top
   }
@@ -58,6 +65,7 @@ function keepPlace() {
 
 /** Shows what the address asks for. */
 async function run(place = null) {
+  if (!pools.length) return start();
   running.abort();
   running = new AbortController();
   const { signal } = running;
@@ -67,24 +75,26 @@ async function run(place = null) {
   $("status").textContent = asked.query ? "Searching…" : "";
   document.body.classList.add("waiting");
   try {
-    if (asked.pool && asked.pool !== pool().name) throw new Problem(`There is no pool ${asked.pool} here; choose one of the list.`);
+    if (asked.pool && asked.pool !== pool().name)
+      throw new Problem(`There is no pool ${asked.pool} here; choose one of the list.`);
     const found = await (asked.query ? search(signal) : sample(signal));
     if (signal.aborted) return;
     answer = found;
     toggle($("problem"), false);
     await results.show(found.hits, { pool: pool().name, nsfw: asked.nsfw }, place?.shown);
+    if (signal.aborted) return;
     if (place) restore(place);
     else scrollTo(0, 0);
     sayHowMany();
   } catch (error) {
-    if (error.name !== "AbortError") await fail(error);
+    if (!signal.aborted) await fail(error);
   } finally {
     if (!signal.aborted) document.body.classList.remove("waiting");
   }
 }
 
 function restore({ focus, scroll }) {
-  results.focus(focus ?? 0);
+  if (focus !== undefined) results.focus(focus);
   scrollTo(0, scroll ?? 0);
 }
 
@@ -93,13 +103,15 @@ async function fail(error) {
   answer = null;
   $("status").textContent = "";
   await results.show([], {});
+  sayHowMany();
   $("problem-text").textContent = error.message;
   toggle($("problem"), true);
 }
 
 async function search(signal) {
   const { kind, value } = asked.query;
-  if (value === null) throw new Problem("This search was for an image that this window no longer has. Give it once more.");
+  if (value === null)
+    throw new Problem("This search was for an image that this window no longer has. Give it once more.");
   const question = {
     pool: pool().name,
     queries: [{ [kind]: value }],
@@ -127,19 +139,25 @@ async function sample(signal) {
 
 /** Says what was found, and offers more of it. */
 function sayHowMany() {
-  if (answer === null) return;
-  const { hits, seconds, metric, k } = answer;
+  toggle($("start"), answer && !asked.query);
+  const found = asked.query ? (answer?.hits.length ?? 0) : 0;
+  const shown = results.visible.length;
+  toggle($("add-all"), found);
+  toggle($("none"), answer && asked.query && results.atEnd && !shown);
+  $("none-text").textContent = found
+    ? `All ${counted(found, "answer")} are marked NSFW and hidden.`
+    : "Nothing was found.";
+  toggle($("show-hidden"), found);
+  toggle($("the-end"), found && shown && results.atEnd);
+  $("the-end").textContent = `That is all: ${counted(shown, "answer")}.`;
+  toggle($("more"), found && results.atEnd && answer.k < pool().rows);
+  if (!answer || !asked.query) return;
+  $("more").textContent = `Search for ${Math.min(2 * answer.k, pool().rows).toLocaleString("en")}`;
+  sayWhatWasFound(answer);
+}
+
+function sayWhatWasFound({ hits, seconds, metric, k }) {
   const hidden = results.hiddenSentence();
-  toggle($("start"), !asked.query);
-  toggle($("add-all"), Boolean(asked.query) && hits.length > 0);
-  toggle($("none"), Boolean(asked.query) && results.atEnd && !results.visible.length);
-  $("none-text").textContent = hits.length ? `All ${counted(hits.length, "answer")} are marked NSFW and hidden.` : "Nothing was found.";
-  toggle($("show-hidden"), hits.length > 0);
-  toggle($("more"), Boolean(asked.query) && results.atEnd && k < pool().rows && hits.length > 0);
-  $("more").textContent = `Search for ${Math.min(2 * (k ?? 0), pool().rows).toLocaleString("en")}`;
-  toggle($("the-end"), Boolean(asked.query) && results.atEnd && results.visible.length);
-  $("the-end").textContent = `That is all: ${counted(results.visible.length, "answer")}.`;
-  if (!asked.query) return;
   const twins = controls.hidesSimilar(asked, pool()) && asked.modality !== "fused" ? k - hits.length : 0;
   const parts = [
     `${counted(hits.length, "row")} nearest to ${cut(named(asked.query), 80)}`,
@@ -191,7 +209,8 @@ async function start() {
     return fail(error);
   }
   controls.offer(pools);
-  if (matchMedia("(hover: hover)").matches && !history.state?.focus) $("words").focus({ preventScroll: true });
+  if (matchMedia("(hover: hover)").matches && history.state?.focus === undefined)
+    $("words").focus({ preventScroll: true });
   await run(history.state);
 }
 
@@ -213,5 +232,10 @@ $("more").addEventListener("click", () => {
   go({ k: Math.min(2 * asked.k, pool().rows) }, { shown: seen + 1, focus: seen, scroll: scrollY });
 });
 onImage((query) => go({ query }));
-onKeys({ current: () => (viewer.isOpen ? viewer.hit : results.focused()), keep, like, toResults: () => results.focus(0) });
+onKeys({
+  current: () => (viewer.isOpen ? viewer.hit : results.focused()),
+  keep,
+  like,
+  toResults: () => results.focus(0),
+});
 start();

@@ -73,8 +73,11 @@ export class Results {
 
   /** Shows the next answers; once at a time. */
   more() {
-    this.#filling ??= this.#fill(this.#asked).finally(() => (this.#filling = null));
-    return this.#filling;
+    if (this.#filling !== null) return this.#filling;
+    const filling = this.#fill(this.#asked).finally(() => {
+      if (this.#filling === filling) this.#filling = null; // else other answers are shown by now
+    });
+    return (this.#filling = filling);
   }
 
   async #fill(asked) {
@@ -84,13 +87,11 @@ export class Results {
     try {
       await this.#describe(some);
     } catch (error) {
-      $("trouble-text").textContent = error.message;
-      toggle($("trouble"), true);
+      if (asked === this.#asked) this.#fail(error);
       return;
-    } finally {
-      this.feed.setAttribute("aria-busy", "false");
     }
     if (asked !== this.#asked) return;
+    this.feed.setAttribute("aria-busy", "false");
     this.#next += some.length;
     const fresh = some.filter((hit) => !this.#hides(hit)).map((hit) => this.#carded(hit));
     this.feed.append(...fresh);
@@ -98,6 +99,12 @@ export class Results {
     if (this.#cards.length) this.#tabbable(this.#active, true);
     if (!this.atEnd) this.#watchAgain();
     this.onMore();
+  }
+
+  #fail(error) {
+    this.feed.setAttribute("aria-busy", "false");
+    $("trouble-text").textContent = error.message;
+    toggle($("trouble"), true);
   }
 
   /** The watcher speaks of changes only: an end that is still in sight after the new answers is looked at anew. */

@@ -34,5 +34,7 @@ async function answer(name, question, signal) {
   const { error, message } = await response.json().catch(() => ({}));
   if (error === "no_token") throw new Problem(OVER);
   const sentence = message?.replace(`${error}: `, "") ?? `The server failed with status ${response.status}.`;
-  throw new Problem(response.status === ELSEWHERE ? `The image could not be fetched from there: ${sentence}` : sentence);
+  throw new Problem(
+    response.status === ELSEWHERE ? `The image could not be fetched from there: ${sentence}` : sentence,
+  );
 }
