@@ -58,12 +58,15 @@ def main() -> None:
     (asked.work / "indices.json").write_text(json.dumps({"pool": str(folder.resolve())}))
     (asked.work / "wrk.lua").write_text(SCRIPT)
     write_bodies(asked.work / "vectors.jsonl", [{"embedding_input": row} for row in queries(asked.rows, asked.dim)])
-    servers = {"goldpan": goldpan(asked.work), "clip-retrieval": clip_retrieval(asked.work)}
+    servers = {
+        "goldpan": goldpan("--indices", asked.work / "indices.json"),
+        "clip-retrieval": clip_retrieval(asked.work),
+    }
     results = [race(asked, servers, "vectors.jsonl", connections) for connections in asked.connections]
     if asked.model:
         pool = make_texts(asked.work / "texts", asked.model)
         write_bodies(asked.work / "texts.jsonl", [{"text": f"a photo of {n} dogs"} for n in range(QUERIES)])
-        servers = {"goldpan, texts": [*goldpan(asked.work)[:4], str(pool), "--encoder", asked.model]}
+        servers = {"goldpan": goldpan(pool, "--encoder", asked.model)}
         results += [race(asked, servers, "texts.jsonl", connections) for connections in asked.connections]
     machine = {"processors": os.cpu_count(), "machine": platform.machine(), "date": time.strftime("%Y-%m-%d")}
     print(json.dumps({"rows": asked.rows, "dim": asked.dim, **machine, "results": results}, indent=2))
@@ -119,9 +122,9 @@ def write_bodies(path: Path, sources: list[dict]) -> None:
     path.write_text("".join(json.dumps(source | usual | names) + "\n" for source in sources))
 
 
-def goldpan(work: Path) -> list[str]:
-    words = ["--public", "--host", "127.0.0.1", "--port", "PORT"]
-    return [sys.executable, "-m", "goldpan", "serve", "--indices", str(work / "indices.json"), *words]
+def goldpan(*words: str | Path) -> list[str]:
+    usual = ["--public", "--host", "127.0.0.1", "--port", "PORT"]
+    return [sys.executable, "-m", "goldpan", "serve", *map(str, words), *usual]
 
 
 def clip_retrieval(work: Path) -> list[str]:
@@ -135,9 +138,8 @@ def race(asked: argparse.Namespace, servers: dict[str, list[str]], bodies: str, 
     turns: dict[str, list[dict]] = {name: [] for name in servers}
     running = {name: Running(words, asked.work / "server.log") for name, words in servers.items()}
     try:
-        for name, server in running.items():
+        for server in running.values():
             wrk(asked.work, server.port, bodies, connections, 2)  # what is loaded with the first requests
-            print(f"{name} is up", file=sys.stderr)
         for _ in range(asked.rounds):
             for name, server in running.items():
                 before = server.cpu_seconds()
@@ -146,7 +148,9 @@ def race(asked: argparse.Namespace, servers: dict[str, list[str]], bodies: str, 
     finally:
         for server in running.values():
             server.stop()
-    return {"connections": connections, "asked": bodies} | {name: summary(found) for name, found in turns.items()}
+    found = {"connections": connections, "asked": bodies} | {name: summary(each) for name, each in turns.items()}
+    print(json.dumps(found), file=sys.stderr)
+    return found
 
 
 def summary(turns: list[dict]) -> dict:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from goldpan.core.errors import ImageError, InputError
 from goldpan.core.machine import processors
@@ -50,9 +51,12 @@ class Service:
         self._pictures = Pictures(config.max_pixels)
         self._fetches = Lane("fetch", _FETCHES_AT_ONCE)
         self._fetcher = Fetcher(_fetch_options(config))
+        # Products here are small; threads of BLAS that wait for one another make them slow on a busy machine.
+        self._one_thread = threadpool_limits(1, "blas")
 
     def close(self) -> None:
         """Let go of threads and connections."""
+        self._one_thread.restore_original_limits()
         self.work.close()
         self._fetches.close()
         self._fetcher.close()
