@@ -54,7 +54,18 @@ class Ahead(Generic[Item]):
         self._thread.join()
 
     def __iter__(self) -> Iterator[Item]:
-        while (item := self._waiting.get()) is not _END:
+        return self.arriving(None)  # type: ignore[return-value]
+
+    def arriving(self, patience: float | None) -> Iterator[Item | None]:
+        """Yield the items, and None where none came for so many seconds."""
+        while True:
+            try:
+                item = self._waiting.get(timeout=patience)
+            except queue.Empty:
+                yield None
+                continue
+            if item is _END:
+                return
             if isinstance(item, BaseException):
                 raise item
             with self._room:

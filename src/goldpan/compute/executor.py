@@ -24,7 +24,13 @@ def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 class Executor(Protocol):
-    """Runs one function over many items."""
+    """Runs one function over many items.
+
+    Attributes:
+        is_remote: whether workers are elsewhere, so that large results had better be stored by them than come back.
+    """
+
+    is_remote: bool
 
     @property
     def workers(self) -> int:
@@ -44,6 +50,8 @@ class LocalExecutor:
         kind: "threads" or "processes"; functions and items of processes must pickle.
         in_flight: how many items may be started ahead of the consumer; bounds memory. Twice the workers where None.
     """
+
+    is_remote = False
 
     def __init__(
         self,

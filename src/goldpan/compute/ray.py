@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
+import pickle
 import socket
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from goldpan import __version__
 from goldpan.compute.executor import Item, Result
-from goldpan.core.errors import InputError, MissingExtra, StageError
+from goldpan.core.errors import GoldpanError, InputError, MissingExtra, StageError
 
 RETRIES = 5  # of a task whose worker died
 # Ray reads these when it starts: it calls nobody, and a task that asked for no GPU still sees those of its machine.
@@ -21,7 +23,7 @@ _HOW = "Where it wants a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN."
 
 
 class RayExecutor:
-    """Tasks on the machines of a Ray cluster, one processor each.
+    """Tasks on the machines of a Ray cluster, one processor each, or less where more workers are asked for.
 
     Functions, items and results travel by Ray's own serializer, and goldpan must be installed, in the same version, on
     every machine. A task whose worker died is run again; an error that the function raises is not tried again.
@@ -40,17 +42,34 @@ class RayExecutor:
         ``goldpan.embed(ws, encoder="phash:8", executor=RayExecutor(address="head:6379"))``
     """
 
+    is_remote = True
+
     def __init__(self, workers: int | None = None, address: str | None = None, in_flight: int | None = None) -> None:
         self._asked, self._address, self._in_flight = workers, address, in_flight
         _ray()
+
+    @contextmanager
+    def joined(self) -> Iterator[Any]:
+        """Be part of the cluster until the block ends, and give Ray; what is done within joins it once."""
+        with _connected(self._address) as ray:
+            yield ray
 
     @property
     def workers(self) -> int:
         """How many tasks run at once."""
         if self._asked is None:
-            with _connected(self._address) as ray:
-                self._asked = max(1, int(ray.cluster_resources().get("CPU", 1)))
+            self._asked = max(1, int(self._processors))
         return self._asked
+
+    @property
+    def share(self) -> float:
+        """Processors that each worker takes."""
+        return min(1.0, math.floor(1000 * self._processors / self.workers) / 1000)
+
+    @property
+    def _processors(self) -> float:
+        with self.joined() as ray:
+            return float(ray.cluster_resources().get("CPU", 1))
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield ``function(item)`` in order; the first exception stops the rest and is raised.
@@ -58,32 +77,70 @@ class RayExecutor:
         Raises:
             StageError: a task lost its worker again and again.
         """
-        with _connected(self._address) as ray:
+        with self.joined() as ray:
             in_flight = self._in_flight or 2 * self.workers
-            task = ray.remote(num_cpus=1, max_retries=RETRIES)(_call)
-            sent = ray.put(function)
+            task = ray.remote(num_cpus=self.share, max_retries=RETRIES)(_call)
+            sent = ray.put(Sent.of(function))
             waiting: deque[Any] = deque()
             try:
                 for item in items:
-                    waiting.append(task.remote(sent, __version__, item))
+                    waiting.append(task.remote(sent, item))
                     if len(waiting) >= in_flight:
-                        yield _result(ray, waiting.popleft())
+                        yield result_of(ray, waiting.popleft())
                 while waiting:
-                    yield _result(ray, waiting.popleft())
+                    yield result_of(ray, waiting.popleft())
             finally:
                 for left in waiting:
                     ray.cancel(left)
 
 
-def _call(function: Callable[[Item], Result], version: str, item: Item) -> Result:
+class LostWorker(StageError):
+    """The worker that did something died."""
+
+
+class Sent(NamedTuple):
+    """A function on its way to another machine.
+
+    Attributes:
+        version: of the goldpan that sends it.
+        data: the function.
+    """
+
+    version: str
+    data: bytes
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> Self:
+        """Pack a function."""
+        return cls(__version__, _ray().cloudpickle.dumps(function))
+
+    def unpacked(self) -> Callable[..., Any]:
+        """Return the function, on the machine that it was sent to.
+
+        Raises:
+            InputError: that has another version, or does not see what the function needs.
+        """
+        host = os.uname().nodename
+        if self.version != __version__:
+            raise InputError(f"{host} has goldpan {__version__}, not {self.version}; install that version there.")
+        try:
+            function: Callable[..., Any] = pickle.loads(self.data)  # noqa: S301  of this very run
+        except GoldpanError as error:
+            raise InputError(f"{host} does not see what this machine sees: {error}") from error
+        return function
+
+
+def _call(sent: Sent, item: Any) -> Any:
     """Do one item, on whichever machine."""
-    if version != __version__:
-        raise InputError(f"{os.uname().nodename} has goldpan {__version__}, not {version}; install that version there.")
-    return function(item)
+    return sent.unpacked()(item)
 
 
-def _result(ray: Any, reference: Any) -> Any:
-    """Return what a task did, or raise what it raised there as it would be raised here."""
+def result_of(ray: Any, reference: Any) -> Any:
+    """Return what a task did, or raise what it raised there as it would be raised here.
+
+    Raises:
+        LostWorker: the worker that did it died, and so did those that tried it again.
+    """
     try:
         return ray.get(reference)
     except ray.exceptions.RayError as error:
@@ -91,7 +148,7 @@ def _result(ray: Any, reference: Any) -> Any:
         if not isinstance(cause, ray.exceptions.RayError):
             raise cause from None
         lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-        raise StageError(f"The cluster could not do a task: {lines[0]}") from error
+        raise LostWorker(f"The cluster could not do a task: {lines[0]}") from error
 
 
 @contextmanager

@@ -63,26 +63,29 @@ class Sturdy(Generic[Item, Result]):
         self._start = message(*Task(function, initializer, memory_bytes, seconds))
         self._seconds = seconds
 
-    def map_unordered(self, items: Iterable[Item]) -> Iterator[tuple[Item, Result | Lost]]:
+    def map_unordered(self, items: Iterable[Item | None]) -> Iterator[tuple[Item, Result | Lost]]:
         """Yield every item with its result, or with `Lost`, as they come; a bounded number is in flight.
 
-        Items are drawn in the caller's thread, a few for each worker ahead of what it does.
+        Items are drawn in the caller's thread, a few for each worker ahead of what it does. None among them says that
+        there is none at the moment: results are waited for then, not held up by the wait for the next item.
 
         Raises:
             StageError: a worker cannot start, such as where the function cannot be imported there.
         """
         source = iter(items)
         with _Crew(self.workers, self._start, self._seconds) as crew:
+            item: Any = None
             while True:
                 while crew.has_room:
                     item = next(source, _END)
-                    if item is _END:
+                    if item is _END or item is None:
                         break
                     crew.take(item)
                     yield from crew.results(0)
-                if crew.is_idle:
+                if not crew.is_idle:
+                    yield from crew.results(None)
+                elif item is _END:
                     return
-                yield from crew.results(None)
 
 
 class _Crew:

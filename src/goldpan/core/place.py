@@ -167,6 +167,13 @@ class RemotePath(PosixPath):
             if not missing_ok:
                 raise
 
+    def rename(self, target: str | os.PathLike[str]) -> RemotePath:
+        """Move the object within its store, which copies it there and then removes it here."""
+        with speaking(self):
+            self._ask("cp_file", str(target))
+            self._ask("rm_file")
+        return RemotePath(target)
+
     def mkdir(self, *_: Any, **__: Any) -> None:
         """Do nothing: a folder of a bucket is there with what is in it."""
 

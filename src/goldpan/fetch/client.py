@@ -68,12 +68,12 @@ class Fetcher:
         while self._free:
             self._free.pop().close()
 
-    def fetch_all(self, requests: Iterable[Request]) -> Iterator[Fetched | Missed]:
+    def fetch_all(self, requests: Iterable[Request | None]) -> Iterator[Fetched | Missed]:
         """Yield one result for each request, as they come.
 
         Requests are taken in as there is something to do for them, up to `look_ahead` of them ahead of the results:
-        beyond that, the hosts that are waited for hold the rest up. While the caller is busy with a result no deadline
-        runs.
+        beyond that, the hosts that are waited for hold the rest up. None among them says that there is none at the
+        moment; within a second the next is asked for. While the caller is busy with a result no deadline runs.
         """
         with suppress(Stopped), self._line() as line:
             self._run = Run(self.options, *line)

@@ -29,6 +29,7 @@ from goldpan.fetch.wire import Wire
 
 _TAKEN_AT_ONCE = 256
 _LONGEST_WAIT = 1.0
+_END = object()
 _KEPT = frozenset({
     "content-type", "content-length", "content-language", "etag", "last-modified", "date", "link", "license",
     "x-robots-tag", "content-range",
@@ -75,12 +76,12 @@ class Run:
         self._exhausted = False
 
     def results(
-        self, requests: Iterable[Request], is_stopped: Callable[[], bool] = lambda: False
+        self, requests: Iterable[Request | None], is_stopped: Callable[[], bool] = lambda: False
     ) -> Iterator[Fetched | Missed]:
         """Yield one result for every request, in the order they come.
 
         Args:
-            requests: to be answered.
+            requests: to be answered; None where there is none at the moment.
             is_stopped: asked every second at least.
 
         Raises:
@@ -109,30 +110,32 @@ class Run:
         self._lookups.collect(now)
         self._timers.run(now)
 
-    def _fill(self, source: Iterator[Request]) -> bool:
+    def _fill(self, source: Iterator[Request | None]) -> bool:
         """Take in as much as is needed to keep all connections busy, and send it; return whether there is more."""
         free = self._options.connections - len(self._wire)
+        is_dry = False
         for _ in range(_TAKEN_AT_ONCE):
-            if self.hosts.ready >= free or not self._takes_in:
+            if self.hosts.ready >= free or not self._takes_in or is_dry:
                 break
-            self._take(source)
+            is_dry = not self._take(source)
         with uninterrupted():
             while len(self._wire) < self._options.connections and (turn := self.hosts.next(self._wire.now())):
                 self._send(*turn)
-        return self._takes_in and len(self._wire) < self._options.connections
+        return self._takes_in and not is_dry and len(self._wire) < self._options.connections
 
     @property
     def _takes_in(self) -> bool:
         """Whether more requests may be taken in: not where too many hosts wait to be looked up, or URLs for theirs."""
         return not (self._exhausted or self._held >= self._options.look_ahead or self._resolver.pending >= MOST)
 
-    def _take(self, source: Iterator[Request]) -> None:
+    def _take(self, source: Iterator[Request | None]) -> bool:
+        """Take a request in, if there is one; return whether there was."""
         left = time.monotonic()
-        request = next(source, None)
+        request = next(source, _END)
         self._wire.away(time.monotonic() - left)
-        if request is None:
-            self._exhausted = True
-            return
+        if not isinstance(request, Request):
+            self._exhausted = request is _END
+            return False
         self._held += 1
         try:
             url = parse_url(request.url)
@@ -141,6 +144,7 @@ class Run:
             self._out.append(Missed(request.key, request.url, error.reason, error.detail))
         else:
             self._route(Job(request, url, self._receiver))
+        return True
 
     def _check(self, url: Url) -> None:
         """Refuse what needs no connection to be refused; the rest is refused when it connects."""

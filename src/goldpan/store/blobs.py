@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ from goldpan.core.refusals import speaking
 from goldpan.store.elsewhere import SLICE, fetch_objects
 from goldpan.store.parquet_rows import ParquetRows
 from goldpan.store.schemas import BLOBS
+from goldpan.store.staging import Staged
 from goldpan.store.tables import Table
 
 if TYPE_CHECKING:
@@ -48,6 +49,18 @@ def blob_uri(sha256: str) -> str:
     return _SCHEME + sha256
 
 
+class StagedBlobs(NamedTuple):
+    """Copies that are not stored yet.
+
+    Attributes:
+        sums: their SHA-256, in order.
+        rows: a file of them.
+    """
+
+    sums: list[str]
+    rows: Staged
+
+
 class Blobs:
     """Original bytes by SHA-256, stored once, and everything else a `uri` may point to."""
 
@@ -61,8 +74,24 @@ class Blobs:
         """Store copies by SHA-256; those already there are left alone."""
         known = self._known(list(contents))
         fresh = {sha: data for sha, data in contents.items() if sha not in known}
-        if fresh:
-            self.table.append(pa.table([list(fresh), list(fresh.values())], schema=BLOBS))
+        self.table.append(_as_rows(fresh))
+
+    def stage(self, contents: dict[str, bytes], folder: Path) -> StagedBlobs:
+        """Write copies by SHA-256 beside the table, for whoever commits to `adopt`; see `staging`."""
+        return StagedBlobs(list(contents), self.table.stage(_as_rows(contents), folder))
+
+    def adopt(self, pieces: Sequence[StagedBlobs]) -> None:
+        """Store what was staged; of copies that are there already, or twice in it, one is kept."""
+        known = self._known([sha for piece in pieces for sha in piece.sums])
+        whole = []
+        for piece in pieces:
+            fresh = [sha not in known for sha in piece.sums]
+            known.update(piece.sums)
+            if all(fresh):
+                whole.append(piece.rows)
+            elif any(fresh):
+                self.table.append(piece.rows.read(BLOBS).filter(pa.array(fresh)))
+        self.table.adopt(whole, BLOBS)
 
     def read(self, uri: str, max_bytes: int = _MAX_BYTES) -> bytes | Path:
         """Return what `uri` points to: a path for a plain file (opened by its reader), bytes otherwise.
@@ -152,6 +181,10 @@ class _Rows:
         first, last = np.searchsorted(self._keys, key, "left"), np.searchsorted(self._keys, key, "right")
         rows: list[int] = self._rows[first:last].tolist()
         return rows
+
+
+def _as_rows(contents: dict[str, bytes]) -> pa.Table:
+    return pa.table([list(contents), list(contents.values())], schema=BLOBS)
 
 
 def _key(sha256: str) -> int:

@@ -17,6 +17,7 @@ from goldpan.core.errors import InputError, WorkspaceError
 from goldpan.core.place import is_url
 from goldpan.core.refusals import explain, is_of_store, speaking
 from goldpan.core.remote import lance_options
+from goldpan.store.staging import Staged, stage
 
 if TYPE_CHECKING:
     import lance
@@ -118,6 +119,26 @@ class Table:
         if dataset is not None:
             with speaking(self.uri):
                 lance.write_dataset(rows, dataset, mode="append")
+
+    def stage(self, rows: pa.Table, folder: Path) -> Staged:
+        """Write `rows` beside the table, for whoever commits to `adopt`; see `staging`."""
+        dataset = self.dataset()
+        return stage(rows, folder, None if dataset is None else dataset.data_storage_version)
+
+    def adopt(self, pieces: Sequence[Staged], schema: pa.Schema) -> None:
+        """Append what was staged, in order; `schema` is that of the table, which is created where it is not there."""
+        import lance
+
+        first, rest = pieces[:1], pieces[1:]
+        if self.exists:
+            rest = pieces
+        elif first:
+            self.append(first[0].read(schema))
+        dataset = self._to_write() if rest else None
+        if dataset is not None:
+            with speaking(self.uri):
+                append = lance.LanceOperation.Append([piece.move(self.uri) for piece in rest])
+                lance.LanceDataset.commit(dataset, append, read_version=dataset.version)
 
     def append_rows(self, rows: Sequence[dict[str, Any]]) -> None:
         """Append dictionaries, with the table's own schema."""

@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +25,7 @@ from goldpan.store.failures import Failures
 from goldpan.store.marker import create_marker, read_marker, write_marker
 from goldpan.store.runs import Runs
 from goldpan.store.schemas import FAILURES, IMAGES, SEARCHES
+from goldpan.store.staging import staging
 from goldpan.store.tables import Table
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ class Workspace:
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.path)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _opened, (str(self.path.resolve()),)
 
     @property
     def scratch(self) -> Path:
@@ -208,7 +212,7 @@ class Workspace:
         """
         locks = self.path / ".locks"
         locks.mkdir(exist_ok=True)
-        lock = locks / hashlib.sha256(what.encode("utf-8", "replace")).hexdigest()[:16]
+        lock = locks / _digest(what)
         busy = f"Another run is writing {what} of {self.path}; wait for it to end, then type the command again."
         with hold(lock, WorkspaceError(busy)) as right:
             self._rights.append(right)
@@ -217,6 +221,12 @@ class Workspace:
             finally:
                 self._rights.remove(right)
 
+    @contextmanager
+    def staging(self, what: str) -> Iterator[Path]:
+        """Give workers a folder to stage rows in while the right to write `what` is held; it goes at the end."""
+        with staging(self.path / ".staged" / _digest(what)) as folder:
+            yield folder
+
     def _may_write(self) -> None:
         """Raise a StageError where a right that is being held was lost."""
         for right in self._rights:
@@ -224,6 +234,16 @@ class Workspace:
 
     def _table(self, name: str, schema: Any) -> Table:
         return Table(str(self.path / f"{name}.lance"), schema, name, self._may_write)
+
+
+@lru_cache(1)
+def _opened(path: str) -> Workspace:
+    """Open a workspace in the process that one was sent to, once for all that is done there."""
+    return Workspace(path)
+
+
+def _digest(what: str) -> str:
+    return hashlib.sha256(what.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def vectors_name(spec: str, suffixes: Mapping[str, str | None] | None = None) -> str:

@@ -17,7 +17,8 @@ from goldpan.core.records import Report
 from goldpan.encoders.loading import EncoderOptions, load_encoder
 from goldpan.encoders.protocol import Encoder
 from goldpan.stages.embed.config import EmbedConfig
-from goldpan.stages.embed.work import BatchWorker, Done, Row, stored_dtype
+from goldpan.stages.embed.shards import ShardWorker, spread
+from goldpan.stages.embed.work import BatchWorker, Done, Row, as_rows, stored_dtype
 from goldpan.stages.stage import Stage
 from goldpan.store.failures import Failures
 from goldpan.store.pace import Pace
@@ -35,7 +36,8 @@ def run(ws: Workspace, config: EmbedConfig, executor: Executor, progress: Progre
         InputError: the workspace is empty, the column is unknown, or the encoder cannot do what is asked.
         WorkspaceError: the vectors table was made by another encoder, revision or dtype.
     """
-    if ws.images.count(config.where) == 0:
+    rows = ws.images.count(config.where)
+    if rows == 0:
         chosen = f" with {config.where!r}" if config.where else ""
         raise InputError(f"{ws.path} holds no images{chosen}; type: goldpan acquire folder {ws.path} FOLDER")
     if config.column is not None and config.column not in ws.images.schema.names:
@@ -45,11 +47,17 @@ def run(ws: Workspace, config: EmbedConfig, executor: Executor, progress: Progre
     name = config.name or vectors_name(config.encoder, {"output": config.output, "column": config.column})
     table, schema = _open_table(ws, name, config, encoder)
     failures = ws.failures_of("embed", name)
-    with ws.writing(f"vectors/{name}, part {config.part.number} of {config.part.total},"):
+    right = f"vectors/{name}, part {config.part.number} of {config.part.total},"
+    with ws.writing(right), ws.staging(right) as folder:
         plan = _Plan(ws, config, config.batch_size or encoder.batch_size, table, failures)
-        progress.start(f"embed {config.encoder}", ws.images.count(config.where) if config.part.total == 1 else None)
+        progress.start(f"embed {config.encoder}", rows if config.part.total == 1 else None)
         writer = _Writer(table, schema, failures, plan.retried)
-        for done in executor.map(BatchWorker(ws, config, encoder), plan.batches()):
+        work, batches = BatchWorker(ws, config, encoder), plan.batches()
+        if executor.is_remote:
+            results = spread(ShardWorker(work, name, schema, folder), batches, rows, executor)
+        else:
+            results = executor.map(work, batches)
+        for done in results:
             writer.add(done)
             progress.advance(len(done.ids) + len(done.failures), len(done.failures))
         writer.flush()
@@ -191,7 +199,8 @@ class _Writer:
             self.flush()
 
     def flush(self) -> None:
-        batches = [self._record_batch(done) for done in self._waiting if done.ids]
+        self._table.adopt([done.staged for done in self._waiting if done.staged], self._schema)
+        batches = [as_rows(done, self._schema) for done in self._waiting if len(done.vectors)]
         if batches:
             self._table.append(pa.Table.from_batches(batches, self._schema))
         failures = [failure for done in self._waiting for failure in done.failures]
@@ -201,12 +210,6 @@ class _Writer:
             self._failures.add(failures)
         self._waiting.clear()
         self._waiting_bytes = 0
-
-    def _record_batch(self, done: Done) -> pa.RecordBatch:
-        kind = self._schema.field("vector").type
-        values = pa.array(done.vectors.reshape(-1), kind.value_type)
-        vectors = pa.FixedSizeListArray.from_arrays(values, kind.list_size)
-        return pa.RecordBatch.from_arrays([pa.array(done.ids, pa.string()), vectors], schema=self._schema)
 
 
 def _next_steps(ws: Workspace, vectors: str, encoder: Encoder) -> list[str]:

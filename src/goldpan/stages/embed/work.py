@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from goldpan.core.arrays import bad_rows
@@ -20,6 +21,7 @@ from goldpan.encoders.protocol import Encoder
 from goldpan.imaging.opening import open_image
 from goldpan.stages.embed.config import EmbedConfig
 from goldpan.store.failures import Failure
+from goldpan.store.staging import Staged
 from goldpan.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -36,11 +38,19 @@ class Row(NamedTuple):
 
 
 class Done(NamedTuple):
-    """The outcome of a batch: ids and vectors of the rows that made it, and the failures."""
+    """The outcome of a batch.
+
+    Attributes:
+        ids: of the rows that made it.
+        vectors: of them, in order; none where they are staged.
+        failures: of the other rows.
+        staged: a file of ids and vectors.
+    """
 
     ids: list[str]
     vectors: NDArray[Any]
     failures: list[Failure]
+    staged: Staged | None = None
 
 
 class BatchWorker:
@@ -52,13 +62,13 @@ class BatchWorker:
     """
 
     def __init__(self, ws: Workspace, config: EmbedConfig, encoder: Encoder) -> None:
-        self._ws, self._config, self._encoder = ws, config, encoder
+        self.ws, self._config, self._encoder = ws, config, encoder
         self._turn = threading.Semaphore(encoder.concurrency)
         self._dtype = stored_dtype(config, encoder)
 
     def __call__(self, rows: list[Row]) -> Done:
         """Open and prepare the images, or take the texts, and encode them."""
-        ready = _texts(rows) if self._config.column else _images(rows, self._ws, self._config, self._encoder)
+        ready = _texts(rows) if self._config.column else _images(rows, self.ws, self._config, self._encoder)
         with self._turn:
             done = _encoded(ready, self._encode, self._encoder.dim)
         with np.errstate(over="ignore"):  # what does not fit becomes infinite, and a failure below
@@ -69,11 +79,11 @@ class BatchWorker:
         return self._encoder.encode_text(inputs) if self._config.column else self._encoder.encode(_stack(inputs))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _elsewhere, (str(self._ws.path.resolve()), self._config, self._encoder.revision)
+        return _elsewhere, (self.ws, self._config, self._encoder.revision)
 
 
 @lru_cache(1)
-def _elsewhere(path: str, config: EmbedConfig, revision: str) -> BatchWorker:
+def _elsewhere(ws: Workspace, config: EmbedConfig, revision: str) -> BatchWorker:
     """Make the worker anew in the process it was sent to.
 
     Raises:
@@ -82,12 +92,19 @@ def _elsewhere(path: str, config: EmbedConfig, revision: str) -> BatchWorker:
     encoder = load_encoder(config.encoder, config)
     if encoder.revision != revision:
         raise StageError(f"{config.encoder} is {encoder.revision} on {os.uname().nodename}, not {revision}.")
-    return BatchWorker(Workspace(path), config, encoder)
+    return BatchWorker(ws, config, encoder)
 
 
 def stored_dtype(config: EmbedConfig, encoder: Encoder) -> str:
     """Return the type that vectors are stored as: the one asked for, but packed bits stay bits."""
     return config.dtype if encoder.dtype == "float32" else encoder.dtype
+
+
+def as_rows(done: Done, schema: pa.Schema) -> pa.RecordBatch:
+    """Return ids and vectors as rows of their table."""
+    kind = schema.field("vector").type
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(done.vectors.reshape(-1), kind.value_type), kind.list_size)
+    return pa.RecordBatch.from_arrays([pa.array(done.ids, pa.string()), vectors], schema=schema)
 
 
 def _encoded(ready: _Ready, encode: Callable[[list[Any]], NDArray[Any]], dim: int) -> Done:
