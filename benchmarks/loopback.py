@@ -1,11 +1,12 @@
 """A web server of photos for benchmarks: many hosts, uneven latency, some errors, some slow bodies; light on CPU.
 
-    python benchmarks/loopback.py PHOTOS [--port 8300]
+    python benchmarks/loopback.py PHOTOS [--port 8300] [--unique]
 
 GET /N.jpg on any address of 127.0.0.0/8 answers with the photo N modulo their number. What else happens is decided by N
 alone, so that every client meets the same: 10 ms to 1 s of latency, uniform in its logarithm (0.2 s in the mean); 2%
-errors (404, 500, or the connection cut at half of the body, in turn); 1% bodies that take 2 s in ten pieces. Prints the
-port once it listens; serves until it is killed.
+errors (404, 500, or the connection cut at half of the body, in turn); 1% bodies that take 2 s in ten pieces. With
+--unique the number N is behind each photo, so that no two bodies are the same. Prints the port once it listens; serves
+until it is killed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import NamedTuple
 LATENCY_S = (0.010, 1.0)
 ERROR_SHARE, SLOW_SHARE = 0.02, 0.01
 PIECES, SLOW_S = 10, 2.0
+_NUMBER_BYTES = 8
 KINDS = ("404 Not Found", "500 Internal Server Error", "cut")
 
 
@@ -50,8 +52,9 @@ def urls(images: int, hosts: int, port: int) -> list[str]:
 class Photos(asyncio.Protocol):
     """One connection: answers its requests one after the other."""
 
-    def __init__(self, answers: list[bytes]) -> None:
+    def __init__(self, answers: list[bytes], unique: bool) -> None:
         self._answers = answers
+        self._unique = unique
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to listen."""
@@ -77,6 +80,8 @@ class Photos(asyncio.Protocol):
         if self._transport.is_closing():
             return
         answer = self._answers[number % len(self._answers)]
+        if self._unique:
+            answer += number.to_bytes(_NUMBER_BYTES, "big")
         if kind == "slow":
             self._drip(answer, 0)
             return
@@ -99,11 +104,12 @@ class Photos(asyncio.Protocol):
             self._transport.close()
 
 
-async def serve(photos: list[bytes], port: int) -> None:
+async def serve(photos: list[bytes], port: int, *, unique: bool) -> None:
     """Answer on every loopback address until cancelled."""
     head = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n"
-    answers = [head.format(len(photo)).encode() + photo for photo in photos]
-    server = await asyncio.get_running_loop().create_server(lambda: Photos(answers), "0.0.0.0", port, backlog=4096)
+    answers = [head.format(len(photo) + unique * _NUMBER_BYTES).encode() + photo for photo in photos]
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Photos(answers, unique), "0.0.0.0", port, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -112,5 +118,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("photos", type=Path)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--unique", action="store_true")
     args = parser.parse_args()
-    asyncio.run(serve([path.read_bytes() for path in sorted(args.photos.glob("*.jpg"))], args.port))
+    photos = [path.read_bytes() for path in sorted(args.photos.glob("*.jpg"))]
+    asyncio.run(serve(photos, args.port, unique=args.unique))

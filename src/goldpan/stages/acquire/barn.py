@@ -6,12 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from goldpan.core.errors import StageError
 from goldpan.core.interrupts import uninterrupted
 from goldpan.core.records import Report
 from goldpan.stages.acquire.door import Door
+from goldpan.store.blobs import Blobs, StagedBlobs
 from goldpan.store.failures import Failure
 from goldpan.store.pace import FIRST_SECONDS, Pace
 from goldpan.store.workspace import Workspace
@@ -23,12 +25,27 @@ Commit = Callable[[], AbstractContextManager[None]]
 
 @dataclass(slots=True)
 class Harvest:
-    """What came of some rows of one source: rows of `images`, failures, and the bytes to store by SHA-256."""
+    """What came of some rows of one source.
+
+    Attributes:
+        source: its name.
+        rows: of `images`.
+        failures: of the other rows.
+        blobs: the bytes to store, by SHA-256.
+        staged: more of them, as another machine wrote them; also those of later harvests.
+    """
 
     source: str
     rows: list[dict[str, Any]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     blobs: dict[str, bytes] = field(default_factory=dict)
+    staged: list[StagedBlobs] = field(default_factory=list)
+
+    def stage(self, blobs: Blobs, folder: Path) -> None:
+        """Write the bytes beside the store, so that they do not travel."""
+        if self.blobs:
+            self.staged.append(blobs.stage(self.blobs, folder))
+            self.blobs = {}
 
 
 class Barn:
@@ -59,6 +76,7 @@ class Barn:
         self._rows += harvest.rows
         self._failures[harvest.source] += harvest.failures
         self._blobs |= harvest.blobs
+        self._staged += harvest.staged
         self._bytes += sum(map(len, harvest.blobs.values())) + _ROW_BYTES * (len(harvest.rows) + len(harvest.failures))
         if self._pace.is_due(self._bytes):
             self.flush()
@@ -70,7 +88,7 @@ class Barn:
             StageError: there are more rows and failures than rows were let through the door.
         """
         with uninterrupted(), self._during():
-            rows, failures, blobs = self._rows, self._failures, self._blobs
+            rows, failures, blobs, staged = self._rows, self._failures, self._blobs, self._staged
             self._empty()
             while self._door.turned_away:  # another thread may be at the door
                 source, failure = self._door.turned_away.popleft()
@@ -79,6 +97,7 @@ class Barn:
             if self.settled + new > self._door.admitted:
                 raise StageError(f"{self.settled + new:,} rows came of {self._door.admitted:,}; this is our mistake.")
             self._forget_failures(rows, failures)
+            self._ws.blobs.adopt(staged)
             self._ws.blobs.put(blobs)
             self._ws.images.append_rows(rows)
             for source, items in failures.items():
@@ -111,6 +130,7 @@ class Barn:
         self._rows: list[dict[str, Any]] = []
         self._failures: defaultdict[str, list[Failure]] = defaultdict(list)
         self._blobs: dict[str, bytes] = {}
+        self._staged: list[StagedBlobs] = []
         self._bytes = 0
 
     def _forget_failures(self, rows: list[dict[str, Any]], failures: dict[str, list[Failure]]) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from goldpan.compute.config import Spread
 from goldpan.core.config import Config, runtime_field
 from goldpan.core.errors import Reason, UnknownName
 from goldpan.fetch.options import FetchOptions
@@ -45,7 +46,7 @@ class SourceConfig(Config):
         )
 
 
-class AcquireConfig(SourceConfig):
+class AcquireConfig(Spread, SourceConfig):
     """What sources of files share."""
 
     copy_bytes: bool = Field(False, description="Store a copy of each file in the workspace instead of its address.")
@@ -82,7 +83,7 @@ class WebDatasetConfig(AcquireConfig):
     shards: list[Path] = Field(description="The .tar files, or folders of them.", min_length=1)
 
 
-class WebConfig(FetchOptions, Resize, OutputConfig, SourceConfig):
+class WebConfig(Spread, FetchOptions, Resize, OutputConfig, SourceConfig):
     """What sources share that are fetched from the web, or from a mirror of it."""
 
     mirror: str | None = runtime_field(

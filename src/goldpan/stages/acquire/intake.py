@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +23,8 @@ from goldpan.store.failures import Failure
 from goldpan.store.schemas import IMAGES
 from goldpan.store.workspace import Workspace
 
-_CHUNK = 16
+_CHUNK, _REMOTE_CHUNK = 16, 128  # files a task
+_MOST_BYTES = 64 << 20
 
 
 class Crop(NamedTuple):
@@ -79,11 +80,12 @@ def admit(
     """
     door = Door(ws, [source], config.reasons_to_retry)
     barn = Barn(ws, door)
-    inspect = _inspector(ws, config, source)
     progress.start("acquire")
-    with ws.writing(source):
+    with ws.writing(source), ws.staging(source) as folder:
+        inspect = Inspector(ws, config, source, folder if executor.is_remote else None)
+        parts = chunks(_fresh(door, source, candidates), _REMOTE_CHUNK if executor.is_remote else _CHUNK)
         try:
-            for harvest in executor.map(inspect, chunks(_fresh(door, source, candidates), _CHUNK)):
+            for harvest in executor.map(inspect, parts):
                 barn.add(harvest)
                 progress.advance(len(harvest.rows) + len(harvest.failures), len(harvest.failures))
         finally:  # what is known when a source breaks off is kept
@@ -103,19 +105,37 @@ def _fresh(door: Door, source: str, candidates: Iterable[Candidate]) -> Iterator
             yield Candidate(candidate.uri, members, candidate.data)
 
 
-def _inspector(ws: Workspace, config: AcquireConfig, source: str) -> Callable[[Iterable[Candidate]], Harvest]:
-    def inspect(candidates: Iterable[Candidate]) -> Harvest:
-        harvest = Harvest(source)
+@dataclass(frozen=True)
+class Inspector:
+    """Reads and checks files, wherever it is called.
+
+    Attributes:
+        ws: the workspace.
+        config: of the source.
+        source: its name.
+        folder: to stage bytes in; where None they come with their rows.
+    """
+
+    ws: Workspace
+    config: AcquireConfig
+    source: str
+    folder: Path | None
+
+    def __call__(self, candidates: Iterable[Candidate]) -> Harvest:
+        """Return the rows and failures that come of candidates, in order."""
+        harvest = Harvest(self.source)
         for candidate in candidates:
             try:
-                _inspect(ws, config, source, candidate, harvest)
+                _inspect(self.ws, self.config, self.source, candidate, harvest)
             except ImageError as error:
                 detail = f"{candidate.uri}: {error.detail}"
                 whole = [member for member in candidate.members if member.problem is None]
                 harvest.failures += [Failure(member.id, error.reason, detail) for member in whole]
+            if self.folder is not None and sum(map(len, harvest.blobs.values())) > _MOST_BYTES:
+                harvest.stage(self.ws.blobs, self.folder)
+        if self.folder is not None:
+            harvest.stage(self.ws.blobs, self.folder)
         return harvest
-
-    return inspect
 
 
 def _inspect(ws: Workspace, config: AcquireConfig, source: str, candidate: Candidate, harvest: Harvest) -> None:

@@ -19,6 +19,9 @@ from goldpan.store.failures import Failure
 _ID_DIGITS = 16
 
 
+Key = tuple[str, str]
+
+
 class Ticket(NamedTuple):
     """A row at the door.
 
@@ -33,6 +36,11 @@ class Ticket(NamedTuple):
     link: Link
     fate: Fate
     slot: Slot
+
+    @property
+    def key(self) -> Key:
+        """What no other row has: source and id."""
+        return self.link.source, self.id
 
 
 class Repeat(NamedTuple):

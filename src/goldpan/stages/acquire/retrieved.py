@@ -56,7 +56,7 @@ def run(ws: Workspace, config: RetrievedConfig, executor: Executor, progress: Pr
         InputError: what was found cannot be read, or is nothing.
     """
     chosen = _Chosen(config, [file for file in chunk_files(config.found) if open_metadata(file).names])
-    report = bring_in(ws, config, [SOURCE], chosen.links(), executor.workers, progress)
+    report = bring_in(ws, config, [SOURCE], chosen.links(), executor, progress)
     if not chosen.rows.total():
         raise InputError(f"No rows to fetch in {', '.join(map(str, config.found))}; name what goldpan retrieve found.")
     report.details |= {"nsfw_left_out": chosen.nsfw, "beyond_per_class": chosen.beyond, "classes": len(chosen.rows)}

@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from goldpan.compute.executor import Executor
+from goldpan.compute.ray import RayExecutor
 from goldpan.core.errors import InputError, Reason
 from goldpan.core.progress import Progress
 from goldpan.core.records import Report
@@ -16,10 +17,12 @@ from goldpan.formats.metadata import count_rows
 from goldpan.stages.acquire.barn import Barn
 from goldpan.stages.acquire.config import TRANSIENT, UrlsConfig, WebConfig
 from goldpan.stages.acquire.door import Door
+from goldpan.stages.acquire.fleet import Fleet
+from goldpan.stages.acquire.gathering import Gatherer
 from goldpan.stages.acquire.intake import absolute
 from goldpan.stages.acquire.links import Link, check_columns, read_links
 from goldpan.stages.acquire.outputs import open_output
-from goldpan.stages.acquire.pipeline import Pipeline
+from goldpan.stages.acquire.pipeline import Gathering, Pipeline
 from goldpan.stages.acquire.register import Register
 from goldpan.stages.acquire.repeats import settled_repeats
 from goldpan.stages.acquire.tracking import tracked
@@ -37,7 +40,7 @@ def run(ws: Workspace, config: UrlsConfig, executor: Executor, progress: Progres
     for path in lists.values():
         check_columns(path, config)
     links = (link for source, path in lists.items() for link in read_links(path, source, config))
-    report = bring_in(ws, config, list(lists), links, executor.workers, progress, count_rows(lists.values()))
+    report = bring_in(ws, config, list(lists), links, executor, progress, count_rows(lists.values()))
     if report.rows_in == 0:
         raise InputError(f"No URLs in {', '.join(map(str, config.lists))}; name lists that hold some.")
     if any(is_transient(Reason(reason)) for reason in report.failures):
@@ -50,7 +53,7 @@ def bring_in(
     config: WebConfig,
     sources: Sequence[str],
     links: Iterable[Link],
-    workers: int,
+    executor: Executor,
     progress: Progress,
     total: int | None = None,
 ) -> Report:
@@ -61,7 +64,7 @@ def bring_in(
         config: how to fetch, and what becomes of images.
         sources: the names of all sources that links may have.
         links: what to fetch; drawn in a thread.
-        workers: processes that decode.
+        executor: says how many processes decode, or which cluster is to fetch.
         progress: told of each link that is settled.
         total: how many links there are, where that is known.
     """
@@ -74,9 +77,13 @@ def bring_in(
         barn = Barn(ws, door, output.commit, output.seconds)
         register = Register(door, config.id_prefix, ws.scratch, fetches_repeats=output.fetches_repeats)
         held.enter_context(closing(register))
+        gathering: Gathering = Gatherer(config, executor.workers)
+        if isinstance(executor, RayExecutor):
+            folder = held.enter_context(ws.staging(sources[0])) if config.output is None else None
+            gathering = Fleet(ws, config, executor, folder)
         progress.start("acquire urls", total)
         try:
-            Pipeline(config, links, register, output, progress).run(barn.add, workers)
+            Pipeline(config, links, register, output, progress).run(gathering, barn.add)
             barn.flush()
             output.check()
             for harvest in settled_repeats(ws, register.repeats()):

@@ -41,7 +41,7 @@ def copy_path(folder: Path, size: Size, key: str) -> Path:
 
 
 def make_copies(
-    ws: Workspace, uris: dict[str, str], folder: Path, sizes: Sequence[Size], workers: int, progress: Progress
+    ws: Workspace, uris: dict[str, str], folder: Path, sizes: Sequence[Size], workers: int | None, progress: Progress
 ) -> int:
     """Make the copies that are missing; return how many are there then.
 
@@ -52,7 +52,7 @@ def make_copies(
         uris: address of each photo by its id.
         folder: copies are ``FOLDER/SIZE/ID.jpg``.
         sizes: which copies.
-        workers: processes at once.
+        workers: processes at once; the number of processors where None.
         progress: told of every photo.
     """
     failures = ws.failures_of("acquire flickr", "copies")

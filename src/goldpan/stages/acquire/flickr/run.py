@@ -51,11 +51,11 @@ def run(ws: Workspace, config: FlickrConfig, executor: Executor, progress: Progr
     if config.search_only:
         report = Report("acquire flickr", rows_in=len(entries), rows_out=len(entries))
     else:
-        links, workers = _links(entries, blacklist), executor.workers
-        report = bring_in(ws, _download_config(config), [SOURCE], links, workers, progress, len(entries))
+        links = _links(entries, blacklist)
+        report = bring_in(ws, _download_config(config), [SOURCE], links, executor, progress, len(entries))
         entries = _write(ws, config, found, entries)
         if config.copies:
-            report.details["copies"] = _copy(ws, config, entries, workers, progress)
+            report.details["copies"] = _copy(ws, config, entries, config.workers, progress)
         if config.batch:
             _write(ws, config, found, write_batches(entries, blacklist, ws.path / "flickr"))
     report.details |= found.details
@@ -93,7 +93,7 @@ def _download_config(config: FlickrConfig) -> FlickrConfig:
     return config.model_copy(update={"ports": sorted(ports)})
 
 
-def _copy(ws: Workspace, config: FlickrConfig, entries: list[Entry], workers: int, progress: Progress) -> int:
+def _copy(ws: Workspace, config: FlickrConfig, entries: list[Entry], workers: int | None, progress: Progress) -> int:
     held = _held(ws, config)
     uris = {key: held[key]["uri"] for key in (entry["id_ours"] for entry in entries) if key in held}
     return make_copies(ws, uris, ws.path / "flickr", config.copies, workers, progress)
