@@ -176,18 +176,27 @@ class Workspace:
         Raises:
             UnknownName: no table of this workspace was made with it.
         """
+        ids = self.find_vectors(spec).to_table(columns=["id"])["id"].to_pylist()
+        return Vectors(np.asarray(ids, dtype=np.str_), self.vector_rows(spec))
+
+    def vector_rows(self, spec: str) -> NDArray[Any]:
+        """Read all vectors of an encoder, ``(n, d)``, without their ids, which may take as much memory.
+
+        Raises:
+            UnknownName: no table of this workspace was made with it.
+        """
         table = self.find_vectors(spec)
-        ids = np.asarray(table.to_table(columns=["id"])["id"].to_pylist(), dtype=np.str_)
+        n = table.count()
         blocks = (vector_array(batch.column("vector")) for batch in table.scan(["vector"], batch_rows=_READ_ROWS))
         first = next(blocks)
-        if len(first) == len(ids):
-            return Vectors(ids, first)
-        array = np.empty((len(ids), first.shape[1]), first.dtype)
+        if len(first) == n:
+            return first
+        array = np.empty((n, first.shape[1]), first.dtype)
         start = 0
         for block in chain([first], blocks):
             array[start : start + len(block)] = block
             start += len(block)
-        return Vectors(ids, array)
+        return array
 
     def tables(self) -> dict[str, Table]:
         """Return every table that exists, and always images and failures, by name."""

@@ -24,7 +24,7 @@ from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Report
 from goldpan.formats.caption_column import caption_column, captions_of
 from goldpan.formats.caption_table import FILE, LETTERS, TOKENS, CaptionTable, create_caption_table, is_lance
-from goldpan.formats.metadata import metadata_files, read_batches, state_of
+from goldpan.formats.metadata import metadata_files, state_of, steady_batches
 from goldpan.search.captions.tokens import fold_text
 from goldpan.stages.stage import make_config
 
@@ -117,7 +117,7 @@ class _Writer:
     def _table(self, first: Path) -> CaptionTable:
         """Return the table; a new one has the columns of a file."""
         if not is_lance(self._config.output):
-            batch = next(read_batches(first), None)
+            batch = next(steady_batches(first), None)
             if batch is None or not batch.rows.num_columns:
                 raise InputError(f"{first} has no rows, so that the columns of the table are not known.")
             columns = batch.rows.schema
@@ -134,7 +134,7 @@ class _Writer:
         rows = 0
         while waiting and rows < self._config.commit_rows:
             file = waiting.popleft()
-            for batch, problems in read_batches(file.path):
+            for batch, problems in steady_batches(file.path):
                 self.progress.advance(batch.num_rows + len(problems), len(problems))
                 if problems:
                     self.unreadable[Reason.BAD_ROW.value] += len(problems)

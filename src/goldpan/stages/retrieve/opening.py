@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from goldpan.core.errors import InputError
@@ -17,6 +18,7 @@ from goldpan.core.records import Ids, Metric, Neighbors
 from goldpan.formats.clip_indices import ListedIndex, Modality, index_files, metadata_place
 from goldpan.formats.index_folder import METADATA, ROW, checked_record, read_record
 from goldpan.formats.metadata import state_of
+from goldpan.formats.parquet import read_columns
 from goldpan.formats.protocol import VectorReader
 from goldpan.formats.row_store import RowStore, open_rows
 from goldpan.formats.vectors import open_vectors, parse_address
@@ -33,6 +35,7 @@ from goldpan.store.tables import Table
 from goldpan.store.workspace import Workspace
 
 _LARGEST = 4 << 30  # bytes of a workspace's vectors that are held in memory
+_SEARCH_BYTES = 512 << 20
 _CAPTIONS = "caption"
 
 
@@ -98,7 +101,7 @@ def open_index_folder(path: Path, encoder: str | None = None, name: str = "") ->
     if not (path / METADATA).is_file():
         raise InputError(f"{path} has no {METADATA}; there would be nothing to show for an answer.")
     metadata = _with_pictures(open_rows(path / METADATA), record.get("source", ""))
-    numbers = np.array([row[ROW] for row in metadata.rows(np.arange(metadata.n), [ROW])], np.int64)
+    numbers = read_columns(path / METADATA, [ROW])[ROW].to_numpy()
     made_by = _encoder_of(record.get("source", ""))
     side = _Ours(load_index(path), numbers, record)
     columns = [column for column in metadata.columns if column != ROW]
@@ -140,17 +143,22 @@ def open_workspace(ws: Workspace, encoder: str | None = None) -> Pool:
     chosen = _chosen(ws, about, encoder)
     names = _in_one_space(about, chosen)
     _check_size(ws, chosen, [tables[name] for name in names.values()])
-    held = {side: ws.vectors(name) for side, name in names.items()}
-    ids = list(dict.fromkeys(chain.from_iterable(vectors.ids.tolist() for vectors in held.values())))
-    place = {key: number for number, key in enumerate(ids)}
+    ids_of = {side: tables[name].to_table(columns=["id"])["id"].combine_chunks() for side, name in names.items()}
+    ids = pc.unique(pa.chunked_array(list(ids_of.values())))
     metric = Metric(about[chosen].get("metric", "cosine"))
     sides: dict[Modality, Searched] = {
-        side: _Exact(vectors.array, metric, np.array([place[key] for key in vectors.ids.tolist()]), len(ids))
-        for side, vectors in held.items()
+        side: _Exact(ws.vector_rows(name), metric, _places(ids_of[side], ids), len(ids))
+        for side, name in names.items()
     }
     spec = about[chosen].get("resolved") or about[chosen].get("encoder")
     state = {name: tables[name].version for name in names.values()}
-    return Pool(str(ws.path), sides, WorkspaceRows(ws, np.array(ids)), encoder=spec, state=state)
+    return Pool(str(ws.path), sides, WorkspaceRows(ws, ids), encoder=spec, state=state)
+
+
+def _places(ids: pa.Array, among: pa.Array) -> Ids:
+    """Return where ids stand among others."""
+    places: Ids = pc.index_in(ids, among).to_numpy().astype(np.int64)
+    return places
 
 
 def _chosen(ws: Workspace, about: dict[str, dict[str, Any]], encoder: str | None) -> str:
@@ -257,7 +265,8 @@ class _Exact:
         self._row_of[places] = np.arange(len(rows))
 
     def find(self, queries: NDArray[np.float32], k: int, *, vectors: bool) -> Found:
-        ids, scores = exact_search(self._rows, queries, min(k, len(self._rows)), self.metric).neighbors
+        k = min(k, len(self._rows))
+        ids, scores = exact_search(self._rows, queries, k, self.metric, memory_bytes=_SEARCH_BYTES).neighbors
         return Found(Neighbors(self._places[ids], scores), self._rows[ids].astype(np.float32) if vectors else None)
 
     def vectors(self, rows: Ids) -> NDArray[np.float32]:

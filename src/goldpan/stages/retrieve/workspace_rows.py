@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from goldpan.core.errors import FormatError, ImageError, Reason
 from goldpan.core.records import Ids
@@ -28,7 +27,7 @@ class WorkspaceRows:
 
     Args:
         ws: the workspace.
-        ids: ``(n,)`` of the images, in the order of the vectors.
+        ids: of the images, in the order of the vectors.
 
     Raises:
         FormatError: an image is not there.
@@ -36,13 +35,13 @@ class WorkspaceRows:
 
     columns: tuple[str, ...] = ("id", "image_path", "url", "caption", "label", "width", "height", "license", "author")
 
-    def __init__(self, ws: Workspace, ids: NDArray[np.str_]) -> None:
+    def __init__(self, ws: Workspace, ids: pa.StringArray) -> None:
         self._images, self._blobs = ws.images.dataset(), ws.blobs
         self.n = len(ids)
         known = ws.images.to_table(columns=["id"])["id"]
-        places = pc.index_in(pa.array(ids.tolist(), pa.string()), known)
+        places = pc.index_in(ids, known)
         if places.null_count:
-            missing = ids[np.flatnonzero(places.is_null().to_numpy(zero_copy_only=False))[0]]
+            missing = ids.filter(places.is_null())[0].as_py()
             raise FormatError(ws.path, f"the image {missing!r} has a vector and no row in `images`.")
         self._places = places.to_numpy().astype(np.int64)
 
