@@ -15,8 +15,9 @@ import goldpan
 from goldpan.stages.index.config import IndexExportConfig
 from goldpan.stages.index.export import export
 from goldpan.store.workspace import Workspace
+from tests.web.browser import chromium
 from tests.web.serve import peer
-from tests.web.serve.conftest import Client, Start
+from tests.web.serve.conftest import Client, Start, folder_server
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +54,20 @@ def test_their_client_asks_our_server(python: Path, start: Start, colors: tuple[
     assert {"url", "image_path", "caption", "NSFW", "id", "similarity", "image"} <= set(image[0])
     assert len(image) == 3
     assert len(usual) > 3
+
+
+def test_their_front_shows_what_our_server_finds(python: Path, start: Start) -> None:
+    server = start(public=True, host="127.0.0.1")
+    (front,) = python.parents[1].glob("lib/python3*/site-packages/front/build")
+    asked: list[str] = []
+    with folder_server(front) as address, chromium() as browser:
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{address}/?back={server.server.address.rstrip('/')}&index=colors&query=red&useMclip=false")
+        page.locator("img[src='http://photos.example/red.png']").wait_for(state="attached", timeout=20_000)
+        shown = page.locator("img[src^='http://photos.example/']").count()
+    assert shown >= 8
+    assert {f"{server.server.address}{path}" for path in ("indices-list", "knn-service")} <= set(asked)
 
 
 @pytest.fixture(scope="module")
