@@ -16,6 +16,7 @@ from goldpan.core.errors import FormatError, InputError, UnknownName
 from goldpan.stages.retrieve import semantic
 from goldpan.stages.retrieve.config import SemanticConfig
 from goldpan.stages.retrieve.opening import open_pool
+from goldpan.stages.retrieve.results import alone_in
 from goldpan.store.workspace import Workspace
 from tests.web.serve.colors import NAMES, write_encoder, write_index
 
@@ -210,6 +211,47 @@ def test_a_workspace_is_a_pool_of_its_images_and_captions(
     assert Path(navy["image_path"]).is_file()
     zeros = pool.vectors(np.array([pool.n - 1]), "image")
     assert not zeros.any()
+
+
+def test_what_a_source_carried_along_is_known_of_a_row(
+    colors: tuple[Path, str], tmp_path: Path, workspace: Workspace
+) -> None:
+    """Columns of a list that are none of `images` lie in `extra`: NSFW too, which is heeded."""
+    first = json.loads((tmp_path / "list.json").read_text())
+    listed = [row | {"id": f"{row['id']} again", "NSFW": "NSFW", "shop": "a"} for row in first]
+    (tmp_path / "more.json").write_text(json.dumps(listed))
+    goldpan.acquire_table(workspace, table=tmp_path / "more.json", id_column="id")
+    goldpan.embed(workspace, encoder=colors[1])
+    fields = {"pool": workspace.path, "encoder": None, "results_per_query": 2}
+    semantic.run(settings(colors, tmp_path, **fields))
+    (row,) = found(tmp_path)["red"]
+    assert row["id"] == "red"
+    assert "shop" not in row
+    semantic.run(settings(colors, tmp_path, keep_nsfw=True, columns=["id", "shop"], where=["shop = a"], **fields))
+    (row,) = found(tmp_path)["red"]
+    assert (row["id"], row["shop"]) == ("red again", "a")
+
+
+def test_a_workspace_that_was_made_anew_is_asked_anew(
+    colors: tuple[Path, str], tmp_path: Path, workspace: Workspace
+) -> None:
+    fields = {"pool": workspace.path, "encoder": None}
+    assert semantic.run(settings(colors, tmp_path, **fields)).already_done == 0
+    assert semantic.run(settings(colors, tmp_path, **fields)).already_done == 2
+    shutil.rmtree(workspace.path)
+    again = Workspace(workspace.path, create=True)
+    goldpan.acquire_table(again, table=tmp_path / "list.json", id_column="id")
+    goldpan.embed(again, encoder=colors[1], where="id != 'red'")
+    assert semantic.run(settings(colors, tmp_path, **fields)).already_done == 0
+    assert texts(tmp_path)["red"][0] == "crimson"
+
+
+def test_one_run_at_a_time_writes_to_a_folder(colors: tuple[Path, str], tmp_path: Path) -> None:
+    with alone_in(tmp_path / "found"), pytest.raises(InputError, match="Another run writes to"):
+        semantic.run(settings(colors, tmp_path))
+    semantic.run(settings(colors, tmp_path))
+    with pytest.raises(UnknownName, match="captoin"):
+        semantic.run(settings(colors, tmp_path, columns=["captoin"]))
 
 
 def test_captions_alone_are_a_pool(colors: tuple[Path, str], tmp_path: Path) -> None:

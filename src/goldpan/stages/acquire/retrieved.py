@@ -15,13 +15,14 @@ from pathlib import Path
 from pydantic import Field
 
 from goldpan.compute.executor import Executor
-from goldpan.core.errors import InputError
+from goldpan.core.errors import InputError, Reason
 from goldpan.core.progress import Progress
 from goldpan.core.records import Report
+from goldpan.fetch.retry import is_transient
 from goldpan.formats.chunks import chunk_files
 from goldpan.formats.imagefolder import Picture, write_imagefolder
 from goldpan.formats.metadata import open_metadata
-from goldpan.stages.acquire.config import WebConfig
+from goldpan.stages.acquire.config import TRANSIENT, WebConfig
 from goldpan.stages.acquire.links import Link, read_links
 from goldpan.stages.acquire.urls import bring_in
 from goldpan.stages.stage import Stage
@@ -60,6 +61,8 @@ def run(ws: Workspace, config: RetrievedConfig, executor: Executor, progress: Pr
     if not chosen.rows.total():
         raise InputError(f"No rows to fetch in {', '.join(map(str, config.found))}; name what goldpan retrieve found.")
     report.details |= {"nsfw_left_out": chosen.nsfw, "beyond_per_class": chosen.beyond, "classes": len(chosen.rows)}
+    if any(is_transient(Reason(reason)) for reason in report.failures):
+        report.next_steps.insert(0, f"the same command with --retry {TRANSIENT} tries again what may pass by itself")
     if config.imagefolder is not None:
         _write_imagefolder(ws, config.imagefolder, chosen.rows, report)
     return report

@@ -38,7 +38,7 @@ class FoundRows:
     @classmethod
     def of(cls, folder: Path, settings: Any, path: Path) -> Self:
         """Return where the rows of a file are kept, in the folder of all parts."""
-        told = json.dumps([settings, state_of(path)], default=str)
+        told = json.dumps([settings, str(path.absolute()), state_of(path)], default=str)
         return cls(folder / hashlib.sha256(told.encode()).hexdigest()[:24])
 
     @property

@@ -147,12 +147,18 @@ def open_workspace(ws: Workspace, encoder: str | None = None) -> Pool:
     ids = pc.unique(pa.chunked_array(list(ids_of.values())))
     metric = Metric(about[chosen].get("metric", "cosine"))
     sides: dict[Modality, Searched] = {
-        side: _Exact(ws.vector_rows(name), metric, _places(ids_of[side], ids), len(ids))
-        for side, name in names.items()
+        side: _Exact(ws.vector_rows(name), metric, _places(ids_of[side], ids), len(ids)) for side, name in names.items()
     }
     spec = about[chosen].get("resolved") or about[chosen].get("encoder")
-    state = {name: tables[name].version for name in names.values()}
-    return Pool(str(ws.path), sides, WorkspaceRows(ws, ids), encoder=spec, state=state)
+    state = {name: _state(tables[name]) for name in names.values()}
+    return Pool(str(ws.path), sides, WorkspaceRows(ws, ids), WorkspaceRows.USUAL, spec, state)
+
+
+def _state(table: Table) -> list[str]:
+    """Return the version of a table and its time: a table that was made anew begins to count again."""
+    dataset = table.dataset()
+    newest = dataset.versions()[-1] if dataset is not None else {}
+    return [str(newest.get(name)) for name in ("version", "timestamp")]
 
 
 def _places(ids: pa.Array, among: pa.Array) -> Ids:

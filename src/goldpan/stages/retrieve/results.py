@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from goldpan.core.errors import InputError
+from goldpan.core.locks import hold
 from goldpan.formats.atomic import replace_file
 from goldpan.formats.chunks import Layout, write_chunks
 from goldpan.formats.class_lists import ClassList
 
 _LISTED = 100
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make a folder where it is not there, and keep other runs out of it until the block ends.
+
+    Raises:
+        InputError: another run is at work there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    busy = f"Another run writes to {folder}; wait for it to end, then type the command again, or name another folder."
+    with hold(folder / ".lock", InputError(busy)):
+        yield
 
 
 def write_results(
@@ -27,7 +43,7 @@ def write_results(
     """Write chunks, then ``summary.json``; while there is none, the chunks are not whole.
 
     Args:
-        folder: made where it is not there.
+        folder: of this run alone, see `alone_in`.
         rows: drawn once.
         layout: of the chunks.
         classes: that were asked for.
@@ -37,7 +53,6 @@ def write_results(
     Returns:
         The outputs and the details of a report.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "summary.json"
     path.unlink(missing_ok=True)
     chunks = write_chunks(folder, rows, layout)

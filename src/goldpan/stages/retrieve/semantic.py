@@ -23,7 +23,7 @@ from goldpan.stages.retrieve.opening import open_listed, open_pool
 from goldpan.stages.retrieve.pool import Pool
 from goldpan.stages.retrieve.predicates import Rules
 from goldpan.stages.retrieve.queries import class_vectors
-from goldpan.stages.retrieve.results import write_results
+from goldpan.stages.retrieve.results import alone_in, write_results
 from goldpan.stages.retrieve.told import Teller
 from goldpan.stages.stage import make_config
 
@@ -40,14 +40,31 @@ def run(config: SemanticConfig, progress: Progress | None = None) -> Report:
         InputError: pool, classes, encoder or a condition are not understood, or do not fit together.
         FormatError: a file is not what its name says, or index and metadata do not belong together.
     """
-    started = time.perf_counter()
     classes = read_classes(config.classes)
     classes = classes.with_few_templates() if config.subset else classes
     pool = _pool(config)
+    for name in config.columns:
+        if name not in pool.metadata.columns:
+            raise UnknownName("column", name, pool.metadata.columns)
+    with alone_in(config.output):
+        return _run(config, classes, pool, progress or Silent())
+
+
+def retrieve_semantic(**fields: Any) -> Report:
+    """Find what is near the captions of classes; the fields are those of `SemanticConfig`.
+
+    Example:
+        ``goldpan.retrieve_semantic(pool="ws", classes="classes.toml", output="found")``
+    """
+    return run(make_config(SemanticConfig, fields))
+
+
+def _run(config: SemanticConfig, classes: ClassList, pool: Pool, progress: Progress) -> Report:
+    started = time.perf_counter()
     modalities = _modalities(config, pool)
     rules = Rules.parse(config.where, keep_nsfw=config.keep_nsfw)
     answers = Answers(config.output / ".answers", _key(config, classes, pool))
-    known = _ask(config, classes, pool, modalities, answers, progress or Silent())
+    known = _ask(config, classes, pool, modalities, answers, progress)
     answers.forget_others()
     scales = [Scale.of(answers.load(name, side).scores for name in classes.names) for side in modalities]
     teller = Teller(config, pool, modalities, scales, rules)
@@ -65,15 +82,6 @@ def run(config: SemanticConfig, progress: Progress | None = None) -> Report:
         details=details,
         next_steps=[f"goldpan retrieve fetch WORKSPACE {config.output}"],
     )
-
-
-def retrieve_semantic(**fields: Any) -> Report:
-    """Find what is near the captions of classes; the fields are those of `SemanticConfig`.
-
-    Example:
-        ``goldpan.retrieve_semantic(pool="ws", classes="classes.toml", output="found")``
-    """
-    return run(make_config(SemanticConfig, fields))
 
 
 def _pool(config: SemanticConfig) -> Pool:
@@ -98,7 +106,7 @@ def _modalities(config: SemanticConfig, pool: Pool) -> list[Modality]:
 def _key(config: SemanticConfig, classes: ClassList, pool: Pool) -> str:
     """Return what tells one set of questions from another: how they are asked, and of what."""
     options = config.model_dump(mode="json", include=set(_ASKING))
-    told = json.dumps([options, classes.templates, pool.state], default=str)
+    told = json.dumps([options, classes.templates, pool.name, pool.state], default=str)
     return hashlib.sha256(told.encode()).hexdigest()[:24]
 
 

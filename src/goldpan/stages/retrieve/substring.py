@@ -25,7 +25,7 @@ from goldpan.stages.retrieve.candidates import Source, open_source
 from goldpan.stages.retrieve.config import SubstringConfig
 from goldpan.stages.retrieve.found import FoundRows, Looked, forget_others
 from goldpan.stages.retrieve.predicates import Rules
-from goldpan.stages.retrieve.results import write_results
+from goldpan.stages.retrieve.results import alone_in, write_results
 from goldpan.stages.stage import make_config
 
 _PARTS = ".parts"
@@ -41,14 +41,28 @@ def run(config: SubstringConfig, progress: Progress | None = None) -> Report:
         InputError: a file is missing, a class, a condition or a column is not understood.
         FormatError: a file is not what its name says.
     """
-    started = time.perf_counter()
     classes = read_classes(config.classes)
-    files = metadata_files(config.metadata)
     search = _Search(config, classes)
+    files = metadata_files(config.metadata)
+    with alone_in(config.output):
+        return _run(config, classes, files, search, progress or Silent())
+
+
+def retrieve_substring(**fields: Any) -> Report:
+    """Find captions; the fields are those of `SubstringConfig`.
+
+    Example:
+        ``goldpan.retrieve_substring(metadata=["laion.parquet"], classes="classes.json", output="found")``
+    """
+    return run(make_config(SubstringConfig, fields))
+
+
+def _run(config: SubstringConfig, classes: ClassList, files: list[Path], search: _Search, progress: Progress) -> Report:
+    started = time.perf_counter()
     settings = [config.deciding(but=("metadata", "classes", "output", "layout")), classes]
     parts = [FoundRows.of(config.output / _PARTS, settings, path) for path in files]
     known = [part.looked for part in parts]
-    needed = search.look_through_all(files, parts, progress or Silent())
+    needed = search.look_through_all(files, parts, progress)
     looked = [part.looked or Looked(0, 0) for part in needed]
     readable, unreadable = sum(each.rows for each in looked), sum(each.unreadable for each in looked)
     forget_others(config.output / _PARTS, needed)
@@ -74,15 +88,6 @@ def run(config: SubstringConfig, progress: Progress | None = None) -> Report:
         details=details,
         next_steps=[f"goldpan retrieve fetch WORKSPACE {config.output}"],
     )
-
-
-def retrieve_substring(**fields: Any) -> Report:
-    """Find captions; the fields are those of `SubstringConfig`.
-
-    Example:
-        ``goldpan.retrieve_substring(metadata=["laion.parquet"], classes="classes.json", output="found")``
-    """
-    return run(make_config(SubstringConfig, fields))
 
 
 class Cap:

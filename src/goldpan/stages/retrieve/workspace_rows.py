@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,15 @@ from goldpan.core.records import Ids
 from goldpan.formats.clip_indices import addressed
 from goldpan.store.workspace import Workspace
 
+_LOOKED_AT = 1000
 _OF_IMAGES = ("id", "uri", "label", "caption", "width", "height", "license", "author", "extra")
 
 
 class WorkspaceRows:
     """A `RowStore` over a workspace, in the order of its vectors.
 
-    Columns are those that clip-retrieval has, `url`, `image_path` and `caption`, and `id`, `label`, `width`, `height`,
-    `license`, `author`; what a source carried along (`extra`) is given under its own names where it is asked for.
+    Columns are `USUAL`, those that clip-retrieval has and more of `images`; then what sources carried along (`extra`),
+    under its own names, as far as the first 1,000 images have it.
 
     Args:
         ws: the workspace.
@@ -33,10 +35,12 @@ class WorkspaceRows:
         FormatError: an image is not there.
     """
 
-    columns: tuple[str, ...] = ("id", "image_path", "url", "caption", "label", "width", "height", "license", "author")
+    USUAL = ("id", "image_path", "url", "caption", "label", "width", "height", "license", "author")
 
     def __init__(self, ws: Workspace, ids: pa.StringArray) -> None:
         self._images, self._blobs = ws.images.dataset(), ws.blobs
+        first = ws.images.to_table(columns=["extra"], limit=_LOOKED_AT)["extra"].to_pylist()
+        self.columns = tuple(dict.fromkeys(chain(self.USUAL, *(json.loads(extra or "{}") for extra in first))))
         self.n = len(ids)
         known = ws.images.to_table(columns=["id"])["id"]
         places = pc.index_in(ids, known)
