@@ -208,19 +208,39 @@ def test_a_list_that_grew_fills_its_last_shard(
     assert len(table(tmp_path / "out")) == 12
 
 
+class Stops(Silent):
+    """Interrupts when eight rows are done with."""
+
+    done = 0
+
+    def advance(self, done: int = 1, failed: int = 0) -> None:
+        self.done += done
+        if self.done >= 8:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_shard_that_was_broken_off_is_taken_over(
+    ws: Workspace, server: HostileServer, numbers: Path, kind: Kind
+) -> None:
+    """By another workspace, with the list in another place."""
+    with pytest.raises(KeyboardInterrupt):
+        acquire(ws, server, numbers, kind, progress=Stops(), per_host=1)
+    asked = {ask.path for ask in server.asked}
+    server.asked.clear()
+    other = Workspace(ws.path.parent / "other", create=True)
+    moved = numbers.rename(numbers.with_name("moved.parquet"))
+    acquire(other, server, moved, kind)
+    assert len(asked & {ask.path for ask in server.asked}) <= 4, "at most what was on its way"
+    assert check_images(other) == 10
+    assert set(other.images.to_table()["source"].to_pylist()) == {f"urls:{moved}"}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_shard_that_was_broken_off_is_gone_on_with(
     ws: Workspace, server: HostileServer, numbers: Path, kind: Kind
 ) -> None:
     """Stopped in the middle: what came is not asked for again, also where the workspace was not told of it."""
-
-    class Stops(Silent):
-        done = 0
-
-        def advance(self, done: int = 1, failed: int = 0) -> None:
-            self.done += done
-            if self.done >= 8:
-                raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         acquire(ws, server, numbers, kind, progress=Stops(), per_host=1)

@@ -155,7 +155,7 @@ class Survey:
             uri = entry.place and address(self._layout, self._kind, self._slot, entry.place)
             return harvest_of(entry, ticket, uri, self._blobs)
         is_whole = hashlib.sha256(entry.place.read(self._layout.folder)).hexdigest() == entry.note["sha256"]
-        return Harvest(link.source, [entry.note]) if is_whole else None
+        return Harvest(link.source, [entry.note | {"id": ticket.id, "source": link.source}]) if is_whole else None
 
     def _failure(self, ticket: Ticket) -> Failure:
         link = ticket.link
