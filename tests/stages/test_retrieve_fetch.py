@@ -105,6 +105,7 @@ def test_rows_have_their_class_and_caption(ws: Workspace, server: HostileServer,
     report = run(ws, server, found)
     assert (report.rows_in, report.rows_out, report.failures) == (6, 5, {"not_found": 1})
     assert report.details == {"nsfw_left_out": 1, "beyond_per_class": 0, "classes": 2}
+    assert report.outputs["left out"] == "1 rows marked NSFW, 0 beyond --per-class"
     assert labels(ws) == {"C/V van": 2, "ox": 3}
     assert asked(server) == ["/1.jpg", "/3.jpg", "/4.jpg", "/none"]
     url = server.url("web", "/1.jpg")

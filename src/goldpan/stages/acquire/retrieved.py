@@ -60,7 +60,10 @@ def run(ws: Workspace, config: RetrievedConfig, executor: Executor, progress: Pr
     report = bring_in(ws, config, [SOURCE], chosen.links(), executor, progress)
     if not chosen.rows.total():
         raise InputError(f"No rows to fetch in {', '.join(map(str, config.found))}; name what goldpan retrieve found.")
+    report.stage = "retrieve fetch"
     report.details |= {"nsfw_left_out": chosen.nsfw, "beyond_per_class": chosen.beyond, "classes": len(chosen.rows)}
+    if chosen.nsfw or chosen.beyond:
+        report.outputs["left out"] = f"{chosen.nsfw:,} rows marked NSFW, {chosen.beyond:,} beyond --per-class"
     if any(is_transient(Reason(reason)) for reason in report.failures):
         report.next_steps.insert(0, f"the same command with --retry {TRANSIENT} tries again what may pass by itself")
     if config.imagefolder is not None:
