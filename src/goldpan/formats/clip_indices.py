@@ -89,7 +89,7 @@ def index_files(folder: Path) -> dict[Modality, Path]:
             found[modality] = path
     if not found:
         raise InputError(
-            f"{folder} holds neither image.index nor text.index; make one of an index of ours with: goldpan index export"
+            f"{folder} holds neither image.index nor text.index; make one of an index of ours: goldpan index export"
         )
     return found
 
