@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import lance
     import pandas as pd
 
+_AHEAD_BYTES = 64 << 20  # of Lance's 2 GiB, which a slow reader would find filled
 _COMPACT_ABOVE_FRAGMENTS = 32
 _LOG = logging.getLogger(__name__)
 
@@ -193,6 +194,7 @@ class Table:
                 scan_in_order=True,
                 strict_batch_size=True,
                 batch_readahead=4,
+                io_buffer_size=_AHEAD_BYTES,
             ).to_batches(),
         )
         while (batch := self._guard(where, lambda: next(batches, None))) is not None:

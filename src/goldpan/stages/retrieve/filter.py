@@ -2,36 +2,33 @@
 
 What unmet-promise does with what it retrieved: CLIP scores of class-wise captions, a threshold or the best of each
 class, then nothing that repeats an image of the test set. Every image that goes has its reason, in a table beside the
-list. Vectors are read in blocks.
+list. Images and vectors are read in blocks; what is held of an image is a few numbers.
 """
 
 from __future__ import annotations
 
 import csv
-from collections import Counter, defaultdict
-from collections.abc import Iterator
-from typing import Any
+from collections import Counter
+from itertools import chain, compress
+from pathlib import Path
 
 import numpy as np
 
 from goldpan.compute.executor import Executor
-from goldpan.core.errors import FormatError, InputError
+from goldpan.core.errors import InputError
 from goldpan.core.progress import Progress
-from goldpan.core.records import Metric, Report
+from goldpan.core.records import Report
 from goldpan.formats.atomic import replace_file
-from goldpan.formats.class_lists import read_classes
 from goldpan.formats.imagefolder import Picture, write_imagefolder
-from goldpan.formats.json_text import read_json
-from goldpan.search.exact import exact_search
 from goldpan.stages.retrieve.config import FilterConfig
-from goldpan.stages.retrieve.likeness import likeness, plain
+from goldpan.stages.retrieve.likeness import likeness
+from goldpan.stages.retrieve.numbered import BLOCK_ROWS, read_labels
+from goldpan.stages.retrieve.verdict import REASONS, STAYS, Verdict
 from goldpan.stages.stage import Stage
-from goldpan.store.workspace import Workspace, vector_array
+from goldpan.store.workspace import Workspace
 
-_BLOCK_ROWS, _READ_ROWS = 65_536, 1024
+_READ_ROWS = 1024
 _OF_IMAGES = ("id", "uri", "label", "caption", "sha256", "width", "height", "format", "extra")
-FAR, CROWDED, REPEATS = "far_from_text", "not_among_the_nearest", "in_test_set"
-UNKNOWN, UNSEEN = "class_not_listed", "no_vector"
 
 
 def run(ws: Workspace, config: FilterConfig, executor: Executor, progress: Progress) -> Report:
@@ -41,104 +38,57 @@ def run(ws: Workspace, config: FilterConfig, executor: Executor, progress: Progr
         InputError: vectors, classes or the test set are not there, or do not fit together.
         FormatError: a file is not what its name says.
     """
-    rows = ws.images.to_table(columns=["id", "label"])
-    labels = dict(zip(rows["id"].to_pylist(), rows["label"].to_pylist(), strict=True))
-    if not labels:
+    labels = read_labels(ws)
+    n = len(labels.of)
+    if not n:
         raise InputError(f"{ws.path} holds no images; fetch what was retrieved: goldpan retrieve fetch {ws.path} FOUND")
     progress.start("filter")
-    reasons: dict[str, str] = {}
-    scores: dict[str, float] = {}
+    verdict = Verdict(labels)
     if config.classes is not None or config.texts:
-        scores = likeness(ws, config, labels, progress)
-        reasons = _by_score(config, labels, scores)
+        verdict.by_score(config, *likeness(ws, config, labels, progress))
     if config.against is not None:
-        for key, reason in _by_test_set(ws, config, labels, progress):
-            reasons.setdefault(key, reason)
+        verdict.by_test_set(config, ws, progress)
     progress.finish()
-    kept = [key for key in labels if key not in reasons]
-    with replace_file(config.output) as temporary:
-        temporary.write_text("".join(f"{key}\n" for key in kept), encoding="utf-8")
     why = config.output.with_suffix(".reasons.csv")
-    with replace_file(why) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "label", "similarity", "left_out"])
-        for key, label in labels.items():
-            score = scores.get(key, np.nan)
-            writer.writerow([key, label, "" if np.isnan(score) else f"{score:.6f}", reasons.get(key, "")])
-    counts = Counter(reason.partition(":")[0] for reason in reasons.values())
+    _write(ws, verdict, config.output, why)
+    counts = dict(zip(REASONS, np.bincount(verdict.reasons, minlength=len(REASONS)).tolist(), strict=True))
+    kept = counts.pop(STAYS)
     report = Report(
         "retrieve filter",
-        rows_in=len(labels),
-        rows_out=len(labels),
-        outputs={str(config.output): f"{len(kept):,} ids that stay", str(why): "score and reason of every image"},
-        details={"kept": len(kept), "left_out": dict(sorted(counts.items()))},
+        rows_in=n,
+        rows_out=n,
+        outputs={str(config.output): f"{kept:,} ids that stay", str(why): "score and reason of every image"},
+        details={"kept": kept, "left_out": {name: count for name, count in sorted(counts.items()) if count}},
     )
     if config.imagefolder is not None:
-        _write_imagefolder(ws, config, reasons, report)
+        _write_imagefolder(ws, config, verdict, report)
     return report
 
 
-def _by_score(config: FilterConfig, labels: dict[str, str | None], scores: dict[str, float]) -> dict[str, str]:
-    """Return the reasons of those that are too far from their text, or behind too many of their class."""
-    listed = _thresholds(config)
-    by_class: dict[str | None, list[str]] = defaultdict(list)
-    reasons: dict[str, str] = {}
-    for key, label in labels.items():
-        if key not in scores:
-            reasons[key] = UNSEEN
-        elif np.isnan(scores[key]):
-            reasons[key] = f"{UNKNOWN}: {label}"
-        else:
-            by_class[label].append(key)
-    for label, keys in by_class.items():
-        ranked = sorted(keys, key=lambda key: -scores[key])
-        room = len(ranked) if config.per_class is None else config.per_class
-        if config.top_percent is not None:
-            room = min(room, int(np.ceil(len(ranked) * config.top_percent / 100)))
-        else:
-            least = listed.get(plain(label), config.threshold)
-            reasons |= {key: f"{FAR}: {scores[key]:.4f} < {least:g}" for key in ranked if scores[key] < least}
-        for key in ranked[room:]:
-            reasons.setdefault(key, f"{CROWDED}: {room} of {label}")
-    return reasons
+def _write(ws: Workspace, verdict: Verdict, output: Path, why: Path) -> None:
+    """Write the ids that stay, a line each, and what is to be said of every image."""
+    number = 0
+    with (
+        replace_file(output) as kept,
+        replace_file(why) as told,
+        kept.open("w", encoding="utf-8") as list_file,
+        told.open("w", newline="", encoding="utf-8") as table_file,
+    ):
+        writer = csv.writer(table_file)
+        writer.writerow(["id", "label", "similarity", "left_out"])
+        for batch in ws.images.scan(["id", "label"], batch_rows=BLOCK_ROWS):
+            for key, label in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                score, reason = verdict.scores[number], verdict.words(number)
+                writer.writerow([key, label, "" if np.isnan(score) else f"{score:.6f}", reason])
+                list_file.write("" if reason else f"{key}\n")
+                number += 1
 
 
-def _thresholds(config: FilterConfig) -> dict[str, float]:
-    if config.class_thresholds is None:
-        return {}
-    listed: Any = read_json(config.class_thresholds, "thresholds of classes")
-    if not isinstance(listed, dict) or not all(isinstance(each, int | float) for each in listed.values()):
-        raise FormatError(config.class_thresholds, 'thresholds of classes are {"class": 0.25, ...}.')
-    classes = {plain(name) for name in read_classes(config.classes).names} if config.classes is not None else set()
-    unknown = next((name for name in listed if classes and plain(name) not in classes), None)
-    if unknown is not None:
-        raise FormatError(config.class_thresholds, f"{unknown!r} is none of the classes of {config.classes}.")
-    return {plain(name): float(least) for name, least in listed.items()}
-
-
-def _by_test_set(
-    ws: Workspace, config: FilterConfig, labels: dict[str, str | None], progress: Progress
-) -> Iterator[tuple[str, str]]:
-    """Yield the images that repeat one of the test set or cannot be compared, with the reason."""
-    spec = config.against_encoder or ""
-    assert config.against is not None  # noqa: S101  the caller sees to it
-    test = Workspace(config.against).vectors(spec)
-    unseen = dict.fromkeys(labels)
-    for batch in ws.find_vectors(spec).scan(["id", "vector"], batch_rows=_BLOCK_ROWS):
-        found = exact_search(test.array, vector_array(batch.column("vector")), 1, Metric.COSINE).neighbors
-        for key, ids, scores in zip(batch.column("id").to_pylist(), found.ids, found.scores, strict=True):
-            unseen.pop(key, None)
-            if key in labels and scores[0] > config.against_threshold:
-                yield key, f"{REPEATS}: {test.ids[ids[0]]} ({scores[0]:.4f})"
-        progress.advance(batch.num_rows)
-    yield from ((key, UNSEEN) for key in unseen)
-
-
-def _write_imagefolder(ws: Workspace, config: FilterConfig, reasons: dict[str, str], report: Report) -> None:
+def _write_imagefolder(ws: Workspace, config: FilterConfig, verdict: Verdict, report: Report) -> None:
     """Write the images that stay, and count those that cannot be read."""
     assert config.imagefolder is not None  # noqa: S101  the caller sees to it
     batches = ws.images.scan(_OF_IMAGES, batch_rows=_READ_ROWS)
-    rows = (row for batch in batches for row in batch.to_pylist() if row["id"] not in reasons)
+    rows = compress(chain.from_iterable(batch.to_pylist() for batch in batches), verdict.stay)
     written = write_imagefolder(config.imagefolder, map(Picture.of, rows), ws.blobs.read_all)
     report.outputs[str(config.imagefolder)] = f"{written.images:,} images in folders of their classes, metadata.json"
     report.details["imagefolder_repeated"] = written.repeated

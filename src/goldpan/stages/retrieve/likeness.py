@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
 from goldpan.core.arrays import unit_rows
 from goldpan.core.errors import InputError
 from goldpan.core.progress import Progress
+from goldpan.core.records import Floats
 from goldpan.encoders.loading import load_encoder
 from goldpan.encoders.protocol import Encoder
 from goldpan.formats.class_lists import read_classes
 from goldpan.stages.retrieve.config import FilterConfig
+from goldpan.stages.retrieve.numbered import Labels, numbered_vectors
 from goldpan.stages.retrieve.queries import class_vectors
-from goldpan.store.workspace import Workspace, vector_array
+from goldpan.store.workspace import Workspace
 
-_BLOCK_ROWS = 65_536
+Seen = NDArray[np.bool_]
 
 
-def likeness(
-    ws: Workspace, config: FilterConfig, labels: Mapping[str, str | None], progress: Progress
-) -> dict[str, float]:
-    """Return the cosine of every image that has a vector to its text: id -> cosine, nan where its class is not listed.
+def likeness(ws: Workspace, config: FilterConfig, labels: Labels, progress: Progress) -> tuple[Floats, Seen]:
+    """Return the cosine of every image to its text, and which images have a vector.
 
     The text of an image is the mean of the captions of its class, as CLIP classifies, or the nearest of `texts`.
+
+    Returns:
+        ``(n,)`` float64, nan where there is no vector or the class is not listed; ``(n,)`` bool.
 
     Raises:
         InputError: it is not clear which vectors are meant, or their encoder takes no texts.
@@ -33,19 +34,20 @@ def likeness(
     table = ws.find_vectors(config.encoder or _only(ws))
     encoder = load_encoder(table.metadata.get("resolved") or table.metadata["encoder"])
     texts, place = _texts(encoder, config)
-    found: dict[str, float] = {}
-    for batch in table.scan(["id", "vector"], batch_rows=_BLOCK_ROWS):
-        ids = batch.column("id").to_pylist()
-        images = unit_rows(vector_array(batch.column("vector")))
-        if place is None:
-            near = (images @ texts.T).max(axis=1).astype(np.float64)
+    text_of = None if place is None else np.array([place.get(plain(name), -1) for name in labels.names])
+    found, seen = np.full(len(labels.of), np.nan), np.zeros(len(labels.of), bool)
+    for numbers, vectors in numbered_vectors(ws, table):
+        there = numbers >= 0
+        images, at = unit_rows(vectors[there]), numbers[there]
+        if text_of is None:
+            found[at] = (images @ texts.T).max(axis=1)
         else:
-            rows = np.array([place.get(plain(labels.get(key)), -1) for key in ids])
+            rows = text_of[labels.of[at]]
             near = np.einsum("ij,ij->i", images, texts[rows], dtype=np.float64)
-            near[rows < 0] = np.nan
-        found |= {key: score for key, score in zip(ids, near.tolist(), strict=True) if key in labels}
-        progress.advance(len(ids))
-    return found
+            found[at] = np.where(rows >= 0, near, np.nan)
+        seen[at] = True
+        progress.advance(len(numbers))
+    return found, seen
 
 
 def plain(label: str | None) -> str:
