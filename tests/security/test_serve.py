@@ -101,6 +101,26 @@ def test_broken_json_is_the_clients_fault(client: Client, path: str, body: bytes
         assert set(answer.json()) == {"error", "message"}
 
 
+@pytest.mark.parametrize("path", ["/knn-service", "/metadata", "/api/v1/search", "/api/v1/rows", "/api/v1/export"])
+@pytest.mark.parametrize(
+    "part",
+    [b'"queries":[' + b"[]," * 99_000 + b"[]]", b'"a":{' + b",".join(b'"%d":0' % n for n in range(99_000)) + b"}",
+     b'"embedding_input":[' + b"1.5," * 400_000 + b"1]", b'"items":[' + b"{}," * 99_000 + b"{}]"],
+    ids=["lists", "keys", "numbers", "objects"],
+)  # fmt: skip
+def test_many_small_values_take_little_time(client: Client, path: str, part: bytes) -> None:
+    started = time.process_time()  # the server is in this process
+    answer = client.post(path, content=b"{" + part + b"}", headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert time.process_time() - started < 2
+    assert len(answer.content) < 2000
+
+
+@pytest.mark.parametrize("sign", [b",", b"[", b"{", b":"])
+def test_more_values_than_any_request_needs_are_not_read(client: Client, sign: bytes) -> None:
+    assert client.refused("/api/v1/search", sign * 1_000_001, 413) == "too_large"
+
+
 def test_vectors_that_overflow_are_refused(client: Client) -> None:
     asked = {"modality": "image", "num_images": 3}
     assert client.post("/knn-service", json=asked | {"embedding_input": [3e38] * 12}).status_code == 400

@@ -75,6 +75,13 @@ def test_names_may_be_added(start: Start) -> None:
     assert client.get("/indices-list", headers={"Host": "other.example"}).status_code == 403
 
 
+def test_a_server_for_other_machines_goes_by_its_addresses(start: Start) -> None:
+    client = start(host="0.0.0.0")
+    for host, status in (("192.0.2.7:1234", 200), ("[2001:db8::1]", 200), ("127.0.0.1.evil.test", 403), ("", 403)):
+        assert client.get("/indices-list", headers={"Host": host}).status_code == status, host
+    assert any("Other machines" in line for line in client.server.greeting())
+
+
 def test_pages_of_other_sites_cannot_post_with_the_cookie(client: Client, stranger: httpx.Client) -> None:
     stranger.get("/", params={"token": client.server.keys.ticket()})
     here = str(client.base_url)

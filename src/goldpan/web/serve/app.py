@@ -17,6 +17,8 @@ from goldpan.web.serve.keys import Keys
 from goldpan.web.serve.limits import Limits
 from goldpan.web.serve.service import Service
 
+_ALL = ("0.0.0.0", "::")  # noqa: S104 what is asked for is looked at
+
 
 def make_app(service: Service, keys: Keys | None, port: int) -> ASGIApp:
     """Return the application.
@@ -28,7 +30,8 @@ def make_app(service: Service, keys: Keys | None, port: int) -> ASGIApp:
     """
     config = service.config
     app: ASGIApp = Limits(make_routes(service, keys), config)
-    app = Guard(app, keys, config.allow_host + ([config.host] if config.host and keys else []), port)
+    named = [*config.allow_host, *([config.host] if config.host and keys else [])]
+    app = Guard(app, keys, named, port, addresses=config.host in _ALL)
     if config.public:
         app = CORSMiddleware(app, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
     return SafeHeaders(app, public=config.public)

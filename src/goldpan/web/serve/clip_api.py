@@ -21,6 +21,7 @@ from goldpan.formats.clip_indices import Modality
 from goldpan.stages.retrieve.pool import Found
 from goldpan.web.serve.errors import PROBLEMS
 from goldpan.web.serve.plain import Json
+from goldpan.web.serve.schemas import LONGEST
 from goldpan.web.serve.served import ServedPool, find
 from goldpan.web.serve.service import Service, from_base64, known_rows
 
@@ -56,7 +57,9 @@ class KnnRequest(BaseModel):
     text: Annotated[Annotated[str, Field(max_length=10_000)] | None, BeforeValidator(_none_if_empty)] = None
     image: str | None = Field(None, description="An image file in base64.")
     image_url: str | None = Field(None, max_length=8192)
-    embedding_input: list[FiniteFloat] | None = Field(None, description="A vector; it is searched for as it is.")
+    embedding_input: list[FiniteFloat] | None = Field(
+        None, max_length=LONGEST, fail_fast=True, description="A vector; it is searched for as it is."
+    )
     modality: Modality
     num_images: int = Field(ge=0, description="How many answers have metadata.")
     num_result_ids: int | None = Field(None, ge=1, description="How many answers; num_images where not given.")
@@ -73,7 +76,7 @@ class MetadataRequest(BaseModel):
     """Rows whose metadata are asked for."""
 
     indice_name: str | None = None
-    ids: list[int]
+    ids: list[int] = Field(fail_fast=True)
 
 
 class KnnRow(BaseModel, extra="allow"):

@@ -7,6 +7,7 @@ and against whoever else is on this machine or network.
 from __future__ import annotations
 
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -62,11 +63,14 @@ class Guard:
         hosts: names that requests may give for this machine, besides its own; of no account where anyone may ask
             and none is given.
         port: of the server, which the cookie is named after.
+        addresses: requests may name any IP address; what a page binds anew is a name.
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys | None, hosts: list[str], port: int) -> None:
+    def __init__(
+        self, app: ASGIApp, keys: Keys | None, hosts: list[str], port: int, *, addresses: bool = False
+    ) -> None:
         self._app, self._keys = app, keys
-        self._cookie = f"goldpan-{port}"
+        self._cookie, self._addresses = f"goldpan-{port}", addresses
         self._hosts = {host.lower() for host in (*_THIS_MACHINE, *hosts)} if keys is not None or hosts else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,7 +83,7 @@ class Guard:
 
     def _refused(self, asked: HTTPConnection) -> Response | None:
         """Return the answer to a request that is not let in."""
-        if self._hosts is not None and _host(asked.headers) not in self._hosts:
+        if not self._is_named(_host(asked.headers)):
             return problem(
                 403, "wrong_host", "This server does not go by the name in the Host header; add --allow-host."
             )
@@ -100,6 +104,14 @@ class Guard:
         if asked.scope["method"] not in _SAFE_METHODS and not _from_here(asked.headers):
             return problem(403, "other_site", "Pages of other sites may not do this.")
         return None
+
+    def _is_named(self, host: str) -> bool:
+        if self._hosts is None or host in self._hosts:
+            return True
+        try:
+            return self._addresses and bool(ip_address(host))
+        except ValueError:
+            return False
 
     def _session(self, asked: HTTPConnection, keys: Keys) -> Response:
         """Exchange the token of an address for a cookie, and lead to the address without it."""

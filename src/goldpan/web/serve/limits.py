@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -12,6 +13,8 @@ from goldpan.web.serve.config import MIB, ServeConfig
 from goldpan.web.serve.errors import problem
 
 _ALL_BODIES = 256 * MIB
+# Of JSON, each of which becomes an object, while no other request moves: values, keys, lists and objects.
+_MOST = {b",": 1_000_000, b":": 100_000, b"[": 100_000, b"{": 100_000}
 _LATER = {"Retry-After": "1"}
 
 
@@ -19,7 +22,7 @@ class Limits:
     """Reads the body of a request whole, within bounds, before anything else is done for it."""
 
     def __init__(self, app: ASGIApp, config: ServeConfig) -> None:
-        self._app, self._config = app, config
+        self._app, self._config, self.max_body = app, config, config.max_body
         self._held = self._requests = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,13 +47,17 @@ class Limits:
             self._requests -= 1
             self._held -= body.size
 
-    def refusal(self, size: int, more: int) -> Response | None:
-        """Hold `more` bytes of a body that has `size` now; return why not, if not."""
-        if size + more > self._config.max_body:
-            return problem(413, "too_large", f"A request may have {self._config.max_body:,} bytes.")
-        if self._held + more > _ALL_BODIES + self._config.max_body:
+    def hold(self, body: _Body, part: bytes) -> Response | None:
+        """Hold one part more of a body; return why not, if not."""
+        if body.size + len(part) > self.max_body:
+            return problem(413, "too_large", f"A request may have {self.max_body:,} bytes.")
+        if any(body.count(sign, part) > most for sign, most in _MOST.items()):
+            return problem(
+                413, "too_large", "The JSON of a request may have a million values, and 100,000 keys or lists."
+            )
+        if self._held + len(part) > _ALL_BODIES + self.max_body:
             return _busy("bodies of requests")
-        self._held += more
+        self._held += len(part)
         return None
 
 
@@ -60,27 +67,30 @@ class _Body:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._parts: list[bytes] = []
+        self._counts: Counter[bytes] = Counter()
         self.size, self.is_whole = 0, False
+
+    def count(self, sign: bytes, part: bytes) -> int:
+        """Count a sign in one part more; return how often it came."""
+        self._counts[sign] += part.count(sign)
+        return self._counts[sign]
 
     async def read(self, scope: Scope, receive: Receive) -> Response | None:
         """Read the body; return why it is not taken, if it is not."""
-        said = Headers(scope=scope).get("content-length", "0")
-        if said.isdecimal() and (refused := self._limits.refusal(0, 0) or self._too_long(int(said))):
-            return refused
+        said = Headers(scope=scope).get("content-length", "")
+        if said.isdecimal() and int(said[:18]) > self._limits.max_body:
+            return problem(413, "too_large", f"A request may have {self._limits.max_body:,} bytes.")
         while not self.is_whole:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return Response(status_code=400)
             part = message.get("body", b"")
-            if refused := self._limits.refusal(self.size, len(part)):
+            if refused := self._limits.hold(self, part):
                 return refused
             self.size += len(part)
             self._parts.append(part)
             self.is_whole = not message.get("more_body", False)
         return None
-
-    def _too_long(self, said: int) -> Response | None:
-        return self._limits.refusal(said, 0)
 
     def replay(self, receive: Receive) -> Receive:
         """Return what gives the body to the application, and then what else comes."""
@@ -91,7 +101,9 @@ class _Body:
             if given:
                 return await receive()
             given = True
-            return {"type": "http.request", "body": b"".join(self._parts), "more_body": False}
+            whole = b"".join(self._parts)
+            self._parts.clear()
+            return {"type": "http.request", "body": whole, "more_body": False}
 
         return give
 

@@ -13,8 +13,22 @@ from goldpan.web.serve.errors import Problem
 _SOURCES = ("text", "image", "image_url", "vector", "row")
 
 
+_MOST_KEYS = 32
+LONGEST = 65_536
+"""Values of a vector."""
+
+
 class _Asked(BaseModel):
+    """What programs send; the first mistake ends it, where there could be a million."""
+
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_keys(cls, given: Any) -> Any:
+        if isinstance(given, dict) and len(given) > _MOST_KEYS:
+            raise ValueError(f"{len(given):,} keys are given")
+        return given
 
 
 class Query(_Asked):
@@ -25,7 +39,9 @@ class Query(_Asked):
     text: str | None = Field(None, min_length=1, max_length=10_000)
     image: str | None = Field(None, description="An image file in base64.")
     image_url: str | None = Field(None, max_length=8192)
-    vector: list[FiniteFloat] | None = Field(None, description="As many values as the pool's vectors have.")
+    vector: list[FiniteFloat] | None = Field(
+        None, max_length=LONGEST, fail_fast=True, description="As many values as the pool's vectors have."
+    )
     row: int | None = Field(None, ge=0, description="What is like this row; it is among its own answers.")
 
     @model_validator(mode="after")
@@ -40,13 +56,15 @@ class SearchRequest(_Asked):
     """Queries to one pool."""
 
     pool: str | None = Field(None, description="Its name; the first where not given.")
-    queries: list[Query] = Field(min_length=1)
+    queries: list[Query] = Field(min_length=1, fail_fast=True)
     modality: Literal["image", "text", "fused"] | None = Field(
         None, description="Which index; fused joins both. The pool's first where not given."
     )
     k: int = Field(20, ge=1, description="Answers to a query.")
     described: int | None = Field(None, ge=0, description="Answers to a query that have metadata; all where not given.")
-    columns: list[str] | None = Field(None, description="Of the metadata; the pool's usual ones where not given.")
+    columns: list[str] | None = Field(
+        None, fail_fast=True, description="Of the metadata; the pool's usual ones where not given."
+    )
     deduplicate: float | None = Field(
         None, gt=0, le=1, description="Drop answers whose cosine to a better one is at least this, such as 0.94."
     )
@@ -101,8 +119,8 @@ class RowsRequest(_Asked):
     """Rows of one pool."""
 
     pool: str | None = None
-    rows: list[int]
-    columns: list[str] | None = None
+    rows: list[int] = Field(fail_fast=True)
+    columns: list[str] | None = Field(None, fail_fast=True)
 
 
 class Row(BaseModel):
@@ -125,8 +143,8 @@ class ExportRequest(_Asked):
     """Rows to take away."""
 
     pool: str | None = None
-    items: list[BasketItem]
-    columns: list[str] | None = None
+    items: list[BasketItem] = Field(fail_fast=True)
+    columns: list[str] | None = Field(None, fail_fast=True)
     format: Literal["parquet", "json"] = Field(
         "parquet", description="json: the chunks that unmet-promise retrieves, for goldpan retrieve fetch."
     )
@@ -136,7 +154,7 @@ class KeepRequest(_Asked):
     """Rows whose images are to be put into the server's workspace for them."""
 
     pool: str | None = None
-    items: list[BasketItem] = Field(min_length=1)
+    items: list[BasketItem] = Field(min_length=1, fail_fast=True)
 
 
 class KeepAnswer(BaseModel):
