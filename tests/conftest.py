@@ -12,6 +12,7 @@ import pytest
 
 from goldpan.core.remote import file_system
 from tests.ceph import Ceph, is_installed
+from tests.ray_head import RayHead
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,6 +38,15 @@ def ray_cluster() -> Iterator[None]:
         ray.init("local", **size, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def ray_head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayHead]:
+    """Start a Ray cluster of two processors as programs of their own, joined by address and token, and end it."""
+    pytest.importorskip("ray", reason="ray is not installed; type: pip install 'goldpan[ray]'")
+    head = RayHead(tmp_path_factory.mktemp("r"))
+    yield head
+    head.stop()
 
 
 @pytest.fixture(scope="session")

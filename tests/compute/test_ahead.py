@@ -23,6 +23,19 @@ def test_items_come_in_order_from_another_thread() -> None:
     assert threading.current_thread() not in threads
 
 
+def test_none_where_nothing_comes_for_a_while() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        time.sleep(0.5)
+        yield 2
+
+    with Ahead(items(), int, 10) as ahead:
+        first, *waited, last = ahead.arriving(0.1)
+    assert (first, last) == (1, 2)
+    assert 2 <= len(waited) <= 4
+    assert set(waited) == {None}
+
+
 def test_no_more_waits_than_the_limit() -> None:
     made = []
 

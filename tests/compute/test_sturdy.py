@@ -153,6 +153,19 @@ def test_the_initializer_runs_first() -> None:
     assert [result for _, result in Sturdy(prepared, 1, initializer=prepare).map_unordered(range(3))] == ["yes"] * 3
 
 
+def test_results_do_not_wait_for_items_that_are_yet_to_come() -> None:
+    def items() -> Iterator[int | None]:
+        yield 3
+        while not found:
+            yield None
+        yield 4
+
+    found = []
+    for pair in Sturdy(work, 1).map_unordered(items()):
+        found.append(pair)
+    assert found == [(3, 9), (4, 16)]
+
+
 def test_what_cannot_start_is_an_error_that_says_why() -> None:
     with pytest.raises(StageError, match="could not start: KeyError: 'oops'"):
         list(Sturdy(work, 2, initializer=functools.partial(work, "bug")).map_unordered(range(9)))

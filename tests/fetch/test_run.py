@@ -58,6 +58,20 @@ def test_no_more_at_once_than_allowed(per_host: int) -> None:
     assert all(isinstance(result, Fetched) and result.body == b"/%d" % result.key for result in results)
 
 
+def test_requests_may_come_later() -> None:
+    def requests() -> Iterator[Request | None]:
+        yield Request(0, server.url("host", "/0"))
+        while not found:
+            yield None
+        yield Request(1, server.url("host", "/1"))
+
+    found = []
+    with serve(host=quick) as server, Fetcher(options(server)) as fetcher:
+        for result in fetcher.fetch_all(requests()):
+            found.append(result.key)
+    assert found == [0, 1]
+
+
 def test_connections_over_all_hosts_are_limited() -> None:
     counted = Counted()
     hosts = {f"host{n}": counted for n in range(20)}

@@ -16,7 +16,10 @@ from goldpan.stages.acquire.table import STAGE as acquire_table
 from goldpan.stages.embed.run import STAGE as embed
 from goldpan.store.workspace import Workspace
 from tests.ceph import KEYS
+from tests.fetch.serving import serve
+from tests.hostile import Ask
 from tests.journeys.conftest import Shell
+from tests.ray_head import RayHead
 
 
 @pytest.fixture
@@ -119,10 +122,29 @@ def test_embed_survives_kill_9(goldpan: Shell, bucket: str, shared: Path) -> Non
 
 
 @pytest.mark.slow
-def test_workers_of_a_cluster_open_the_same_bucket(goldpan: Shell, bucket: str, photos: Path) -> None:
-    pytest.importorskip("ray", reason="ray is not installed; type: pip install 'goldpan[ray]'")
-    ws = f"{bucket}/ws"
-    goldpan("init", ws)
-    goldpan("acquire", "folder", ws, photos, "--copy-bytes")
-    words = ("embed", ws, "--encoder", "phash:8", "--executor", "ray", "--address", "local", "--batch-size", 16)
-    assert goldpan.json(*words)["rows_out"] == 60
+def test_workers_of_a_cluster_open_the_same_bucket(
+    goldpan: Shell, bucket: str, photos: Path, ray_head: RayHead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [path.read_bytes() for path in sorted(photos.iterdir())]
+
+    async def numbered(ask: Ask) -> None:
+        await ask.reply(files[int(ask.path[1:3])] + ask.path.encode(), content_type="image/jpeg")
+
+    for name, value in ray_head.environment.items():
+        monkeypatch.setenv(name, value)
+    tables = {}
+    with serve(web=numbered) as server:
+        (goldpan.folder / "list.txt").write_text("".join(f"{server.url('web')}{n:02}.jpg\n" for n in range(50)))
+        reach = ("--allow-private", "--ports", server.port, "--per-host", 8)
+        for path, spread in (f"{bucket}/ws", ("--executor", "ray", "--address", ray_head.address)), ("calm", ()):
+            goldpan("init", path)
+            goldpan("acquire", "folder", path, photos, "--copy-bytes", *spread)
+            goldpan("acquire", "urls", path, "list.txt", *reach, *spread)
+            assert goldpan.json("embed", path, "--encoder", "phash:8", "-b", 16, *spread)["rows_out"] == 110
+            ws = Workspace(path if spread else goldpan.folder / path)
+            columns = {"images": ["id", "uri", "width", "source"], "blobs": ["sha256"], "vectors/phash_8": None}
+            read = {name: ws.tables()[name].to_table(columns=kept) for name, kept in columns.items()}
+            tables[path] = {name: table.sort_by(table.column_names[0]) for name, table in read.items()}
+    for name, table in tables[f"{bucket}/ws"].items():
+        assert table.equals(tables["calm"][name]), name
+    assert not list((place(bucket) / "ws" / ".staged").rglob("*"))

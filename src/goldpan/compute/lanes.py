@@ -85,7 +85,7 @@ class Lanes(Generic[Item]):
                         lane = calls[call]
                         yield from ((crew.index(lane), result) for result in lane.end())
             finally:
-                for lane in crew:
+                for lane in crew if ray.is_initialized() else ():  # at the end of a program it may be gone
                     ray.kill(lane.actor)
 
     def _begin(self, crew: list[_Handle[Item]]) -> dict[Any, _Handle[Item]]:

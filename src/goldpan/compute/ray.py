@@ -90,7 +90,7 @@ class RayExecutor:
                 while waiting:
                     yield result_of(ray, waiting.popleft())
             finally:
-                for left in waiting:
+                for left in waiting if ray.is_initialized() else ():  # at the end of a program it may be gone
                     ray.cancel(left)
 
 
@@ -163,10 +163,11 @@ def _connected(address: str | None) -> Iterator[Any]:
     try:
         with warnings.catch_warnings():  # Lance warns of forks; those of Ray start another program at once
             warnings.filterwarnings("ignore", message=".*fork-safe")
-            ray.init(address, log_to_driver=False, logging_level="ERROR")
+            ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         first = str(error).strip().partition("\n")[0].partition(". ")[0]
         raise InputError(f"The Ray cluster at {where or 'this machine'} cannot be joined: {first}. {_HOW}") from error
+    ray._private.worker._worker_logs_enabled = False  # it tells of dead workers on stdout, which is for results
     try:
         yield ray
     finally:

@@ -233,7 +233,7 @@ class Workspace:
     @contextmanager
     def staging(self, what: str) -> Iterator[Path]:
         """Give workers a folder to stage rows in while the right to write `what` is held; it goes at the end."""
-        with staging(self.path / ".staged" / _digest(what)) as folder:
+        with staging(self.path.resolve() / ".staged" / _digest(what)) as folder:  # workers may be elsewhere
             yield folder
 
     def _may_write(self) -> None:

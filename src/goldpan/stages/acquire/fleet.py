@@ -31,7 +31,7 @@ from goldpan.store.workspace import Workspace
 _DEALT_AT_ONCE = 4096
 _ENDED_AT_ONCE = 1000
 _MOST_BYTES = 64 << 20
-_QUEUED = 64
+_QUEUED = 256
 _WAIT_S = 0.2
 
 
@@ -99,7 +99,7 @@ class Fleet:
     def _deal(self, lane: int, under_way: int) -> dict[Key, Request]:
         """Draw requests, which are kept for the lanes of their hosts, until there are enough for this one."""
         look_ahead, workers = self._config.look_ahead, self._executor.workers
-        most = min(_DEALT_AT_ONCE, look_ahead // workers - under_way)
+        most = min(_DEALT_AT_ONCE, max(1, look_ahead // workers) - under_way)
         waiting = self._queues[lane]
         while len(waiting) < most and self._queued < look_ahead and (request := next(self._requests, None)):
             self._queues[self._lane_of(request) % workers].append(request)
