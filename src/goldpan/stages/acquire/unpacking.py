@@ -71,7 +71,9 @@ def unpack(parcel: Parcel, config: WebConfig) -> Unpacked:
     if not made.changed:
         return Unpacked(columns, extra, None)
     extra |= {"original_width": made.original_width, "original_height": made.original_height}
-    extra |= {"original_format": _format(data), "original_sha256": sha256, "md5": md5_of(data)}
+    extra |= {"original_format": _format(data), "original_sha256": sha256}
+    if config.output is None:  # a row that repeats the URL may ask for it
+        extra["md5"] = md5_of(data)
     return Unpacked(columns | {"sha256": _sha256(made.data)}, extra, made.data)
 
 
