@@ -44,30 +44,41 @@ struct Cells {
 
 // The weighted sum of the rows of one cell: 256 times their average.
 void add_rows(const uint8_t* rows, size_t width, const uint16_t* weights, uint64_t taps, uint16_t* sum) {
-    std::fill(sum, sum + width, 0);
-    for (uint64_t tap = 0; tap < taps; ++tap, rows += width) {
+    for (size_t x = 0; x < width; ++x) sum[x] = static_cast<uint16_t>(weights[0] * rows[x]);
+    for (uint64_t tap = 1; tap < taps; ++tap) {
+        const uint8_t* row = rows + tap * width;
         const uint16_t weight = weights[tap];
         if (weight == 0) continue;
-        for (size_t x = 0; x < width; ++x) sum[x] = static_cast<uint16_t>(sum[x] + weight * rows[x]);
+        for (size_t x = 0; x < width; ++x) sum[x] = static_cast<uint16_t>(sum[x] + weight * row[x]);
     }
 }
 
-// The average of the pixels of one cell; products lose what is below 1/256.
-void average(const uint16_t* pixels, const uint16_t* weights, uint64_t taps, uint8_t* to) {
+// Weights of columns, each as often as a pixel has channels, so that two pixels are multiplied at once; 0 fills up.
+std::vector<uint16_t> in_pairs(const Cells& columns) {
+    const uint64_t pairs = (columns.taps + 1) / 2;
+    std::vector<uint16_t> spread(columns.first.size() * pairs * 2 * kChannels);
+    for (uint64_t i = 0; i < columns.first.size(); ++i)
+        for (uint64_t tap = 0; tap < columns.taps; ++tap)
+            std::fill_n(&spread[(i * pairs * 2 + tap) * kChannels], kChannels, columns.weights[i * columns.taps + tap]);
+    return spread;
+}
+
+// The average of the pixels of one cell; products lose what is below 1/256. It reads a pixel more where taps are odd.
+void average(const uint16_t* pixels, const uint16_t* weights, uint64_t pairs, uint8_t* to) {
 #if defined(__SSE2__)
-    __m128i sum = _mm_set1_epi16(128);
-    for (uint64_t tap = 0; tap < taps; ++tap) {
-        const __m128i pixel = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(pixels + kChannels * tap));
-        sum = _mm_add_epi16(sum, _mm_mulhi_epu16(pixel, _mm_set1_epi16(static_cast<int16_t>(weights[tap]))));
-    }
+    const auto at = [](const uint16_t* value) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(value)); };
+    __m128i sum = _mm_mulhi_epu16(at(pixels), at(weights));
+    for (uint64_t pair = 1; pair < pairs; ++pair)
+        sum = _mm_add_epi16(sum, _mm_mulhi_epu16(at(pixels + 8 * pair), at(weights + 8 * pair)));
+    sum = _mm_add_epi16(_mm_add_epi16(sum, _mm_unpackhi_epi64(sum, sum)), _mm_set1_epi16(128));
     sum = _mm_srli_epi16(sum, 8);
     const int packed = _mm_cvtsi128_si32(_mm_packus_epi16(sum, sum));
     std::memcpy(to, &packed, kChannels);
 #else
     for (size_t channel = 0; channel < kChannels; ++channel) {
         uint32_t sum = 128;
-        for (uint64_t tap = 0; tap < taps; ++tap)
-            sum += static_cast<uint32_t>(pixels[kChannels * tap + channel]) * weights[tap] >> 16;
+        for (uint64_t tap = 0; tap < 2 * pairs; ++tap)
+            sum += static_cast<uint32_t>(pixels[kChannels * tap + channel]) * weights[kChannels * tap + channel] >> 16;
         to[channel] = static_cast<uint8_t>(sum >> 8);
     }
 #endif
@@ -80,14 +91,16 @@ void shrink(const Pixels<const uint8_t>& from, const Pixels<uint8_t>& to) {
     nb::gil_scoped_release released;
     const size_t width = kChannels * from.shape(1);
     const Cells rows(from.shape(0), to.shape(0), kRowUnit), columns(from.shape(1), to.shape(1), kColumnUnit);
-    std::vector<uint16_t> sum(width);
+    const std::vector<uint16_t> spread = in_pairs(columns);
+    const uint64_t pairs = (columns.taps + 1) / 2;
+    std::vector<uint16_t> sum(width + kChannels);
     uint8_t* out = to.data();
     for (size_t y = 0; y < to.shape(0); ++y) {
         add_rows(from.data() + rows.first[y] * width, width, &rows.weights[y * rows.taps], rows.taps, sum.data());
-        const uint16_t* weights = columns.weights.data();
+        const uint16_t* weights = spread.data();
         for (const uint64_t first : columns.first) {
-            average(&sum[kChannels * first], weights, columns.taps, out);
-            weights += columns.taps;
+            average(&sum[kChannels * first], weights, pairs, out);
+            weights += pairs * 2 * kChannels;
             out += kChannels;
         }
     }
