@@ -145,6 +145,20 @@ def test_all_of_it_by_keys_alone(window: Window) -> None:
     assert window.page.evaluate("() => document.activeElement.className") == "like"
 
 
+def test_back_from_what_the_viewer_led_to(window: Window) -> None:
+    window.search("a photo of a shark")
+    titles = window.titles()
+    window.press("ArrowDown", "Enter", "ArrowRight", "ArrowRight", "Escape", "Enter")
+    assert window.page.locator("#viewer[open] h2").inner_text() == titles[2]
+    window.press("ArrowRight", "m")
+    window.page.locator("#asked").wait_for()
+    window.settled()
+    window.page.go_back()
+    window.page.locator("#status", has_text="shark").wait_for()
+    window.page.locator(".card:nth-child(4):focus").wait_for()
+    assert window.focused() == titles[3]
+
+
 def test_single_keys_can_be_turned_off(window: Window) -> None:
     window.search("bird")
     window.press("ArrowDown", "?")

@@ -41,7 +41,7 @@ const pool = () => pools.find(({ name }) => name === asked.pool) ?? pools[0];
 
 /** Asks for something else, which becomes a step of the window's history; `place` is where one is to be then. */
 function go(changes, place = null) {
-  if (viewer.isOpen) viewer.dialog.close();
+  if (viewer.isOpen) viewer.close();
   keepPlace();
   asked = { ...asked, ...changes };
   const state = asked.query?.kind === "image" ? { image: asked.query.value } : null;
@@ -216,7 +216,7 @@ async function start() {
 
 addEventListener("popstate", (event) => {
   asked = read(location, event.state);
-  if (viewer.isOpen) viewer.dialog.close();
+  if (viewer.isOpen) viewer.close();
   run(event.state ?? {});
 });
 addEventListener("pagehide", keepPlace);

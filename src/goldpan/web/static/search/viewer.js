@@ -15,7 +15,7 @@ export class Viewer {
     Object.assign(this, { results, actions, isKept });
     this.dialog = $("viewer");
     this.dialog.addEventListener("keydown", (event) => this.#onKey(event));
-    this.dialog.addEventListener("close", () => this.#leave());
+    this.dialog.addEventListener("close", () => this.isOpen || this.#leave()); // by its button or the browser
     $("viewer-before").addEventListener("click", () => this.#step(-1));
     $("viewer-next").addEventListener("click", () => this.#step(1));
     $("viewer-keep").addEventListener("click", () => this.actions.keep(this.#hit));
@@ -33,6 +33,12 @@ export class Viewer {
   open(hit) {
     this.#show(hit);
     if (!this.dialog.open) this.dialog.showModal();
+  }
+
+  /** Closes, and gives the focus to the card of the answer that was seen last. */
+  close() {
+    this.dialog.close();
+    this.#leave(); // at once: the browser tells of it later only, when another key may have been pressed
   }
 
   #show(hit) {
@@ -53,18 +59,24 @@ export class Viewer {
   }
 
   async #step(by) {
-    const at = this.results.visible.indexOf(this.#hit) + by;
+    const hit = this.#hit;
+    const at = this.results.visible.indexOf(hit) + by;
     if (at >= this.results.visible.length) await this.results.more();
-    if (this.results.visible[at]) this.#show(this.results.visible[at]);
+    if (this.#hit === hit && this.results.visible[at]) this.#show(this.results.visible[at]);
   }
 
-  /** Leads back to the card of the answer that was seen last. */
+  /** Leads back to the card of the answer that was seen last; once. */
   #leave() {
     const at = this.results.visible.indexOf(this.#hit);
+    this.#hit = null;
     if (at >= 0) this.results.focus(at);
   }
 
   #onKey(event) {
+    if (event.key === "Escape") {
+      event.preventDefault();
+      return this.close();
+    }
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
