@@ -38,5 +38,8 @@ def test_an_interrupt_is_not_lost() -> None:
                 assert child.stdout.readline() == "begun\n"
                 time.sleep(0.013 * number)
                 child.send_signal(signal.SIGINT)
-                said, errors = child.communicate(timeout=10)
+                try:
+                    said, errors = child.communicate(timeout=60)
+                finally:
+                    child.kill()
             assert (said, errors, child.returncode) == ("interrupted\n", "", 0)

@@ -2,9 +2,8 @@
 
 import os
 import pwd
-import shutil
-import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,31 +15,26 @@ from goldpan.store.journal import Journal
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start a real PostgreSQL on loopback, as the postgres user where we are root (it refuses root)."""
+def postgres() -> Iterator[str]:
+    """Start a real PostgreSQL behind a socket of its own, as the postgres user where we are root (it refuses root).
+
+    Not below pytest's folder: each run that starts takes other users' leave to enter that away.
+    """
     pytest.importorskip("psycopg")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) if Path("/usr/lib/postgresql").exists() else []
     if not found:
         pytest.skip("no PostgreSQL server here: apt-get install postgresql")
-    folder = tmp_path_factory.mktemp("postgres", numbered=False)
-    owner = {"user": "postgres"} if os.geteuid() == 0 else {}
-    if owner:
-        account = pwd.getpwnam("postgres")
-        for parent in [*folder.parents][:2]:
-            parent.chmod(0o755)
-        os.chown(folder, account.pw_uid, account.pw_gid)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    run = {"check": True, "capture_output": True, "cwd": folder, **owner}
-    data = folder / "data"
-    subprocess.run([found[-1], "-D", data, "-U", "pan", "--auth=trust", "--no-sync"], **run)
-    control = [found[-1].with_name("pg_ctl"), "-D", data, "-w", "-l", folder / "log"]
-    options = f"-h 127.0.0.1 -p {port} -k {folder}"
-    subprocess.run([*control, "-o", options, "start"], check=True, cwd=folder, stdout=subprocess.DEVNULL, **owner)
-    yield f"postgresql+psycopg://pan@127.0.0.1:{port}/postgres"
-    subprocess.run([*control, "-m", "immediate", "stop"], **run)
-    shutil.rmtree(data)
+    with tempfile.TemporaryDirectory(prefix="goldpan-postgres-") as name:
+        folder = Path(name)
+        owner = {"user": "postgres"} if os.geteuid() == 0 else {}
+        if owner:
+            os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
+        run = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **owner}
+        subprocess.run([found[-1], "-D", folder / "data", "-U", "pan", "--auth=trust", "--no-sync"], **run)
+        control = [found[-1].with_name("pg_ctl"), "-D", folder / "data", "-w", "-t", "300", "-l", folder / "log"]
+        subprocess.run([*control, "-o", f"-c listen_addresses='' -k {folder}", "start"], **run)
+        yield f"postgresql+psycopg://pan@/postgres?host={folder}"
+        subprocess.run([*control, "-m", "immediate", "stop"], **run)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -10,6 +10,8 @@ import time
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ import pytest
 from goldpan.core.errors import InputError, UnknownName
 from goldpan.search.engines.loading import load_index, open_index, save_index
 from goldpan.search.engines.remote import EngineDied, EngineFailed, EngineTimeout, RemoteIndex
+from goldpan.search.engines.worker import Session
 
 DIM = 8
 ROWS = np.random.default_rng(0).standard_normal((500, DIM)).astype(np.float32)
@@ -227,3 +230,26 @@ def test_another_interpreter_needs_numpy_alone(tmp_path: Path) -> None:
     with RemoteIndex("flat", DIM, "l2", threads=1, python=str(tmp_path / "peer" / "bin" / "python")) as index:
         index.build(ROWS)
         np.testing.assert_array_equal(index.search(ROWS[:50], 1).ids[:, 0], np.arange(50))
+
+
+def test_the_clock_holds_the_search_of_the_engine_and_nothing_else() -> None:
+    session = Session()
+    session.open({"spec": "flat", "dim": DIM, "metric": "l2", "threads": 1, "seed": 0, "memory_limit": None}, {})
+    session.build({}, {"base": ROWS})
+    called: list[str] = []
+
+    def note(frame: FrameType, event: str, arg: Any) -> None:
+        """Keep what `Session.search` itself calls: functions of Python, and those of C."""
+        caller = frame.f_back if event == "call" else frame if event == "c_call" else None
+        if caller is not None and caller.f_code is Session.search.__code__:
+            called.append(arg.__name__ if event == "c_call" else frame.f_code.co_qualname)
+
+    sys.setprofile(note)
+    try:
+        _, answer = session.search({"k": 3, "batch": 200, "parameters": {}}, {"queries": ROWS})
+    finally:
+        sys.setprofile(None)
+    clock = [at for at, name in enumerate(called) if name == "perf_counter"]
+    assert len(clock) == 2 * len(answer["seconds"]) == 2 * 3
+    searched = {tuple(called[start + 1 : end]) for start, end in zip(clock[::2], clock[1::2], strict=True)}
+    assert searched == {(type(session.index).search.__qualname__,)}

@@ -11,16 +11,13 @@ import pytest
 
 from goldpan.core.errors import InputError
 from goldpan.core.progress import Silent
-from goldpan.core.records import Metric, Neighbors, Report
+from goldpan.core.records import Report
 from goldpan.formats.results import read_ann_result, read_sisap_result
 from goldpan.formats.truth import read_truth
-from goldpan.formats.vectors import open_vectors
 from goldpan.metrics.recall import strict_recall
 from goldpan.stages.experiment.answers import read_recalls
 from goldpan.stages.experiment.config import BenchRunConfig, Experiment
-from goldpan.stages.experiment.data import Data
 from goldpan.stages.experiment.measure import nudged
-from goldpan.stages.experiment.peer import Peer
 from goldpan.stages.experiment.run import run_experiment
 from goldpan.stages.experiment.store import Results
 
@@ -189,35 +186,6 @@ def test_other_data_of_the_same_name_is_refused(files):
         )
         config = BenchRunConfig(experiment=files / "none", output=files / "results", allow_load=1e9)
         run_experiment(experiment, config, Silent())
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def test_the_harness_takes_less_than_2_percent(tmp_path, planted):
-    """Batches of 10,000 queries of 128 values that an engine needs a second for, asleep: all else is ours.
-
-    In processor time of both processes: wall time is a matter of what else the machine does.
-    """
-    rng = np.random.default_rng(0)
-    np.save(tmp_path / "base.npy", rng.standard_normal((200, 128), np.float32))
-    queries, ids = rng.standard_normal((10_000, 128), np.float32), np.tile(np.arange(10), (10_000, 1))
-    truth = Neighbors(ids, ids + 0.0)
-    data = Data("d", open_vectors(tmp_path / "base.npy"), queries, Metric.L2, truth, "", "", 0)
-    experiment = Experiment(dataset=[{"source": "A"}], engine=[{"spec": "planted:naps"}])
-    peer = Peer(experiment.engine[0], data, experiment)
-    try:
-        peer.build()
-        peer.search(queries, 10, {})
-        ours, theirs = time.process_time(), cpu_seconds(peer.pid)
-        passes = [peer.search(queries, 10, {}) for _ in range(3)]
-        harness_s = time.process_time() - ours + cpu_seconds(peer.pid) - theirs
-    finally:
-        peer.close()
-    assert sum(one.seconds for one in passes) >= 3
-    assert harness_s < 0.02 * sum(one.seconds for one in passes)
 
 
 def test_nudged_queries_are_new():

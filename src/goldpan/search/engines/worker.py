@@ -72,12 +72,13 @@ class Session:
         """Search in batches; tell how long each took."""
         queries, k, parameters = arrays["queries"], args["k"], args["parameters"]
         batch = args["batch"] or max(1, len(queries))
-        found, seconds = [], []
+        search, found, seconds = self.index.search, [], []
         for start in range(0, max(1, len(queries)), batch):
             part = queries[start : start + batch]
             before = time.perf_counter()
-            found.append(self.index.search(part, k, **parameters))
+            answer = search(part, k, **parameters)
             seconds.append(time.perf_counter() - before)
+            found.append(answer)
         ids, scores = (np.concatenate(column) for column in zip(*found, strict=True))
         return None, {"ids": ids, "scores": scores, "seconds": np.array(seconds)}
 
