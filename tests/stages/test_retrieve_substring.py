@@ -144,7 +144,7 @@ def test_settings_that_are_not_understood(pool: Path, tmp_path: Path, fields: di
 
 def test_a_query_that_is_none_names_its_class(pool: Path, tmp_path: Path) -> None:
     listed = classes(tmp_path, "ox", class_map={"ox": "ox AND"})
-    with pytest.raises(InputError, match="'ox AND' is not understood"):
+    with pytest.raises(InputError, match="Of the class 'ox': The query 'ox AND' is not understood"):
         run(pool, listed, tmp_path / "found")
 
 

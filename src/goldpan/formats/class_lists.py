@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,8 +69,8 @@ def read_classes(path: Path) -> ClassList:
         raise InputError(f"{path} is no {_WHAT[2:]} by its name; it ends in .json, .toml, .csv, .txt or .py.")
     try:
         return _checked(path, reader(path))
-    except UnicodeDecodeError as error:
-        raise FormatError(path, f"no UTF-8: {error}") from error
+    except (UnicodeError, csv.Error) as error:
+        raise FormatError(path, f"it is no text that can be read: {error}") from error
 
 
 def classes_of(names: list[str], templates: list[str] | None = None) -> ClassList:
@@ -108,13 +109,18 @@ def _checked(path: Path, found: Any) -> ClassList:
         raise FormatError(path, "it has no list `classes`.")
     names: list[Any] = list(found["classes"])
     class_map = found.get("class_map") or {}
-    if not all(isinstance(name, str) and name.strip() for name in names) or not names:
+    if not all(map(_is_told, names)) or not names:
         raise FormatError(path, "`classes` must be names, none of them empty.")
-    if not isinstance(class_map, dict) or not all(isinstance(each, str) for pair in class_map.items() for each in pair):
+    if not isinstance(class_map, dict) or not all(_is_told(each) for pair in class_map.items() for each in pair):
         raise FormatError(path, "`class_map` must give a query for each name it holds.")
     templates, few = (_templates(path, found, name) for name in ("templates", "templates_subset"))
+    "".join(chain(names, class_map.values(), templates, few)).encode()  # half of a pair, which JSON can spell, is none
     repeated = [name for name, count in Counter(names).items() if count > 1]
     return ClassList(list(dict.fromkeys(names)), templates or [PLAIN_TEMPLATE], class_map, few, repeated)
+
+
+def _is_told(text: Any) -> bool:
+    return isinstance(text, str) and bool(text.strip())
 
 
 def _templates(path: Path, found: dict[str, Any], name: str) -> list[str]:

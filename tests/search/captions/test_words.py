@@ -99,6 +99,10 @@ QUERIES = [
     "NEAR",
     '"a" + "white"',
     "nothing here",
+    "great\u00a0white",
+    "white \u2003",
+    "^\u2003 white",
+    "\u00a0* OR pink",
 ]
 
 
@@ -219,6 +223,7 @@ def test_many_threads_share_a_matcher(captions: pa.ChunkedArray) -> None:
         ("colt's foot", '"colt\'s foot"'),
         ('12" gun', '"12"" gun"'),
         ("this OR that", '"this OR that"'),
+        ("form\x0cfeed", '"form\x0cfeed"'),
     ],
 )
 def test_names_as_queries(name: str, query: str) -> None:
@@ -238,3 +243,15 @@ def test_a_class_map_is_taken_as_it_is_but_for_hyphens() -> None:
 def test_what_is_no_query_is_said(query: str) -> None:
     with pytest.raises(InputError, match="is not understood at character"):
         parse_query(query)
+
+
+def test_thousands_of_alternatives_are_one_query() -> None:
+    names = [f"w{number}" for number in range(3000)]
+    queries = [" OR ".join(names), " AND ".join(names), "w1" + "".join(f" NOT {name}" for name in names[2:])]
+    matcher = WordMatcher([parse_query(query) for query in queries])
+    assert matcher.match(pa.array(["w2999", "w1", " ".join(names)])).queries.tolist() == [0, 0, 2, 0, 1]
+
+
+def test_parentheses_without_end_are_said() -> None:
+    with pytest.raises(InputError, match="too many parentheses"):
+        parse_query("(" * 5000 + "a" + ")" * 5000)

@@ -7,7 +7,7 @@ AND tighter than OR. Column filters and NEAR are not taken.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,10 +15,10 @@ from goldpan.core.errors import InputError
 from goldpan.search.captions.tokens import tokenize
 
 _LEXEME = re.compile(
-    r'\s*(?:(?P<string>"(?:[^"]|"")*")|(?P<word>[0-9A-Za-z_\x1a\u0080-\U0010ffff]+)|(?P<sign>[()*+^]))'
+    r'(?P<string>"(?:[^"]|"")*")|(?P<word>[0-9A-Za-z_\x1a\u0080-\U0010ffff]+)|(?P<sign>[()*+^])|(?P<blank>[ \t\n\r]+)'
 )
 _OPERATORS = ("AND", "OR", "NOT")
-_BARE = re.compile(r"[0-9A-Za-z_\x1a\u0080-\U0010ffff\s]*")
+_BARE = re.compile(r"[0-9A-Za-z_\x1a\u0080-\U0010ffff \t\n\r]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,18 @@ def parse_query(text: str) -> Query:
         >>> parse_query('"banded texture" OR stripes').right.tokens
         ('stripes',)
     """
-    return _Parser(text).whole()
+    try:
+        return _Parser(text).whole()
+    except RecursionError as error:
+        raise InputError(f"The query {text[:40]!r}... has too many parentheses in each other.") from error
+
+
+def _joined(operator: type[Both | Either], parts: Sequence[Query]) -> Query:
+    """Join parts as a tree that is no deeper than it must be, so that there may be thousands."""
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return operator(_joined(operator, parts[:half]), _joined(operator, parts[half:]))
 
 
 class _Parser:
@@ -103,16 +114,13 @@ class _Parser:
         self.text = text
         self.lexemes: list[tuple[str, str, int]] = []
         at = 0
-        while text[at:].strip():
+        while at < len(text):
             found = _LEXEME.match(text, at)
             if found is None:
-                at += len(text[at:]) - len(text[at:].lstrip())
                 raise self._error(at, f"{text[at]!r} must stand in double quotes")
-            kind = str(found.lastgroup)
-            value = found[kind]
-            self.lexemes.append(
-                ("operator" if kind == "word" and value in _OPERATORS else kind, value, found.start(kind))
-            )
+            kind, value = str(found.lastgroup), found[0]
+            if kind != "blank":
+                self.lexemes.append(("operator" if kind == "word" and value in _OPERATORS else kind, value, at))
             at = found.end()
         self.at = 0
 
@@ -124,22 +132,20 @@ class _Parser:
         return query
 
     def _either(self) -> Query:
-        query = self._both()
-        while self._take("operator", "OR"):
-            query = Either(query, self._both())
-        return query
+        return _joined(Either, self._chain("OR", self._both))
 
     def _both(self) -> Query:
-        query = self._without()
-        while self._take("operator", "AND"):
-            query = Both(query, self._without())
-        return query
+        return _joined(Both, self._chain("AND", self._without))
 
     def _without(self) -> Query:
-        query = self._side_by_side()
-        while self._take("operator", "NOT"):
-            query = Without(query, self._side_by_side())
-        return query
+        query, *others = self._chain("NOT", self._side_by_side)
+        return Without(query, _joined(Either, others)) if others else query
+
+    def _chain(self, operator: str, part: Callable[[], Query]) -> list[Query]:
+        parts = [part()]
+        while self._take("operator", operator):
+            parts.append(part())
+        return parts
 
     def _side_by_side(self) -> Query:
         if self._take("sign", "("):
@@ -151,10 +157,7 @@ class _Parser:
         while self._peek()[0] in ("word", "string") or self._peek()[1] == "^":
             phrases.append(self._phrase())
         told = [phrase for phrase in phrases if phrase.tokens] or phrases[:1]  # empty ones ask for nothing here
-        joined: Query = told[0]
-        for phrase in told[1:]:
-            joined = Both(joined, phrase)
-        return joined
+        return _joined(Both, told)
 
     def _phrase(self) -> Phrase:
         first = self._take("sign", "^")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from goldpan.core.errors import InputError
 from goldpan.search.captions.language import Query, parse_query, phrase_of_name, query_of_class
 from goldpan.search.captions.literal import SubstringMatcher
 from goldpan.search.captions.matches import Matcher
@@ -40,8 +41,12 @@ def class_queries(names: Sequence[str], mode: Mode, class_map: Mapping[str, str]
     Raises:
         InputError: one is none.
     """
-    in_order = mode == "phrase"
-    return [
-        parse_query(phrase_of_name(name) if in_order and name not in class_map else query_of_class(name, class_map))
-        for name in names
-    ]
+    return [_class_query(name, mode, class_map) for name in names]
+
+
+def _class_query(name: str, mode: Mode, class_map: Mapping[str, str]) -> Query:
+    in_order = mode == "phrase" and name not in class_map
+    try:
+        return parse_query(phrase_of_name(name) if in_order else query_of_class(name, class_map))
+    except InputError as error:
+        raise InputError(f"Of the class {name!r}: {error}") from error
