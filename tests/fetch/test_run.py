@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from goldpan.core.errors import Reason
-from goldpan.fetch.client import Fetched, Fetcher, Missed, Request
+from goldpan.fetch.client import Fetched, Fetcher, FetchOptions, Missed, Request
 from tests.fetch.serving import options, serve
 from tests.hostile import Answer, Ask, Hangup
 
@@ -46,6 +46,12 @@ def hanging_then(answer: Answer) -> Answer:
         await (ask.reply(status="503 Busy") if ask.nth == 1 else answer(ask))
 
     return hangs_up
+
+
+@pytest.mark.parametrize("port", [0, -80, 65_536])
+def test_ports_that_are_none(port: int) -> None:
+    with pytest.raises(ValueError, match="ports are 1 to 65535"):
+        FetchOptions(ports=[80, port])
 
 
 @pytest.mark.parametrize("per_host", [1, 2, 5])

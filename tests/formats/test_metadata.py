@@ -112,6 +112,13 @@ def test_a_list_without_a_header(tmp_path: Path, name: str) -> None:
     ]
 
 
+def test_subfolders_are_not_looked_into(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("url\n")
+    with pytest.raises(InputError, match="whose subfolders are not looked into"):
+        metadata_files([tmp_path])
+
+
 def test_tabs_without_a_header_quote_nothing(tmp_path: Path) -> None:
     (tmp_path / "l.tsv").write_text('say "so\thttp://a.test/1.jpg\n"b\thttp://a.test/2.jpg\nc\thttp://a.test/3.jpg\n')
     assert [row.columns["caption"] for row in open_metadata(tmp_path / "l.tsv").rows] == ['say "so', '"b', "c"]

@@ -350,6 +350,15 @@ def test_a_chunk_of_nothing_found_and_one_of_no_records(ws: Workspace, server: H
     assert (report.rows_in, report.rows_out, report.failures) == (2, 1, {"bad_row": 1})
 
 
+def test_a_quote_that_is_not_closed_takes_no_row_along(ws: Workspace, server: HostileServer, tmp_path: Path) -> None:
+    rows = [server.url("web", f"/{n}.jpg") + (',"five inches' if n == 2 else ",a fish") for n in range(1, 5)]
+    (tmp_path / "list.csv").write_text("\n".join(["url,caption", *rows]) + "\n")
+    report = acquire(ws, server, tmp_path / "list.csv")
+    assert (report.rows_in, report.failures) == (4, {"bad_row": 1})
+    (failure,) = ws.failures.to_table().to_pylist()
+    assert failure["detail"] == "row 1 of list.csv has a quote on line 3 of the file that is not closed"
+
+
 def test_what_came_before_a_list_breaks_off_is_kept(ws: Workspace, server: HostileServer, tmp_path: Path) -> None:
     url = server.url("web", "/1.jpg")
     (tmp_path / "list.json").write_text(json.dumps([{"url": f"{url}?{i}"} for i in range(1500)])[:-20])

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from goldpan import __version__
 from goldpan.core.config import Config, runtime_field
@@ -36,6 +36,13 @@ class TransferOptions(Config):
     name_servers: list[str] = runtime_field([], "Name servers to ask, such as 9.9.9.9; those of the system by default.")
     proxy: str | None = runtime_field(None, "Proxy, such as http://proxy:3128; that of the environment is not used.")
     ca_file: Path | None = runtime_field(None, "PEM file of the authorities to trust in place of the usual ones.")
+
+    @field_validator("ports")
+    @classmethod
+    def _within_bounds(cls, ports: list[int]) -> list[int]:
+        if not all(0 < port < 65_536 for port in ports):
+            raise ValueError("ports are 1 to 65535")
+        return ports
 
     @property
     def agent(self) -> str:

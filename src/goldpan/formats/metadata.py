@@ -67,7 +67,7 @@ class Batch(NamedTuple):
 
 
 def metadata_files(paths: Sequence[Path]) -> list[Path]:
-    """Return the files that paths name: themselves, or what a folder holds, sorted by name.
+    """Return the files that paths name: themselves, or what a folder holds, sorted by name, without its subfolders.
 
     Raises:
         InputError: there is nothing that can be read.
@@ -78,7 +78,7 @@ def metadata_files(paths: Sequence[Path]) -> list[Path]:
         if path.is_dir() and path.suffix.lower() != ".lance":
             inside = sorted(file for file in path.iterdir() if kind_of(file) and not file.name.startswith("."))
             if not inside:
-                raise InputError(f"No lists in {path}; {kinds}.")
+                raise InputError(f"No lists in {path}, whose subfolders are not looked into; {kinds}.")
             found += inside
         elif not path.exists():
             raise InputError(f"There is no file {path}; name lists of images, or folders of them: {kinds}.")

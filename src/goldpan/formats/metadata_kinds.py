@@ -6,7 +6,6 @@ Every reader yields the names of the columns, then the rows: `pyarrow.RecordBatc
 from __future__ import annotations
 
 import codecs
-import csv
 import io
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
@@ -17,8 +16,10 @@ from typing import Any, TextIO
 
 import pyarrow as pa
 
+from goldpan.core.errors import FormatError
 from goldpan.core.refusals import speaking
 from goldpan.formats.caption_table import HIDDEN
+from goldpan.formats.csv_cells import read_cells
 from goldpan.formats.json_records import BadRecord, json_lines, json_records
 from goldpan.formats.lance_table import open_lance
 
@@ -86,24 +87,31 @@ def _sqlite(path: Path, batch_rows: int) -> Iterator[Any]:
 
 def _separated(path: Path, _: int) -> Iterator[Any]:
     with _text(path) as stream:
-        first = next(_cells(path, stream), [])
+        first = _header(path, _cells(path, stream))
     is_header = not any(cell.startswith(("http://", "https://")) for cell in first)
     with _text(path) as stream:
         # Lists without a header, as those of Conceptual Captions, are of tabs, and quote nothing.
         lines = _cells(path, stream, is_quoted=is_header or kind_of(path) == ".csv")
-        names = [name.strip() for name in next(lines, [])] if is_header else _names(first)
+        names = [name.strip() for name in _header(path, lines)] if is_header else _names(first)
         yield names
         for cells in lines:
-            if len(cells) == len(names):
+            if isinstance(cells, BadRecord):
+                yield cells
+            elif len(cells) == len(names):
                 yield {name: cell or None for name, cell in zip(names, cells, strict=True)}
             else:
                 yield BadRecord(f"has {len(cells)} cells, not the {len(names)} of the first line")
 
 
-def _cells(path: Path, stream: TextIO, *, is_quoted: bool = True) -> Iterator[list[str]]:
-    delimiter = "\t" if kind_of(path) == ".tsv" else ","
-    lines = csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE)
-    return filter(None, lines)
+def _header(path: Path, lines: Iterator[list[str] | BadRecord]) -> list[str]:
+    first = next(lines, [])
+    if isinstance(first, BadRecord):
+        raise FormatError(path, f"its first row {first.problem}")
+    return first
+
+
+def _cells(path: Path, stream: TextIO, *, is_quoted: bool = True) -> Iterator[list[str] | BadRecord]:
+    return read_cells(stream, "\t" if kind_of(path) == ".tsv" else ",", is_quoted=is_quoted)
 
 
 def _names(cells: list[str]) -> list[str]:

@@ -117,6 +117,14 @@ def test_no_room_is_said_before_anything_comes(tmp_path: Path) -> None:
     assert names(tmp_path / "o") == set()
 
 
+def test_a_star_is_not_for_web_servers(tmp_path: Path) -> None:
+    shelf = Shelf({"/a*b.bin": b"star"})
+    with shelf.open() as server:
+        with pytest.raises(InputError, match=r"\* goes with hf://, s3:// and file:// only; name the files"):
+            get(server, tmp_path, "/d/part_*.npy")
+        assert get(server, tmp_path, "/a%2Ab.bin?b=*").rows_out == 1
+
+
 def test_a_server_without_ranges_does_as_well(tmp_path: Path) -> None:
     shelf = Shelf(FILES)
     shelf.plain = True

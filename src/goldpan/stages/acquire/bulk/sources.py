@@ -70,6 +70,11 @@ def size_of(file: Wanted, fetcher: Fetcher) -> int | None:
 def _list(url: str) -> dict[str, Expected]:
     scheme = _scheme(url)
     if scheme in _WEB:
+        if "*" in url.partition("?")[0]:
+            raise InputError(
+                f"{url}: a web server does not tell what it has, so * goes with hf://, s3:// and file:// only; name the "
+                "files, as with {00..41}, and write %2A for a star that belongs to a name."
+            )
         return {url: Expected()}
     if not scheme:
         raise InputError(f"{url} is no URL; give one such as https://HOST/FILE, hf://datasets/... or s3://BUCKET/FILE.")
