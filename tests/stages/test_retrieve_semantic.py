@@ -35,8 +35,8 @@ def classes(folder: Path, *names: str, **more: Any) -> Path:
 
 def settings(colors: tuple[Path, str], folder: Path, **fields: Any) -> SemanticConfig:
     usual = {"pool": colors[0], "encoder": colors[1], "output": folder / "found", "results_per_query": 3, "dedup": 0}
-    listed = fields.get("classes") or classes(folder, "red", "blue")
-    return SemanticConfig(**usual | {"classes": listed} | fields)
+    listed = {} if "classes" in fields else {"classes": classes(folder, "red", "blue")}
+    return SemanticConfig(**usual | listed | fields)
 
 
 def found(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -64,6 +64,14 @@ def test_the_nearest_come_first(colors: tuple[Path, str], tmp_path: Path) -> Non
     assert summary["rows_a_class"] == {"mean": 3, "25%": 3, "50%": 3, "75%": 3}
     assert set(summary["scales"]) == {"image", "text"}
     assert (report.rows_in, report.rows_out) == (2, 2)
+
+
+def test_classes_may_be_named_without_a_file(colors: tuple[Path, str], tmp_path: Path) -> None:
+    semantic.run(settings(colors, tmp_path, classes=None, names=["red", "blue"]))
+    named = texts(tmp_path)
+    listed = classes(tmp_path, "red", "blue", templates=["a photo of a {}."])
+    assert semantic.run(settings(colors, tmp_path, classes=listed)).already_done == 2
+    assert texts(tmp_path) == named
 
 
 def test_one_index_is_asked_where_one_is_wanted(colors: tuple[Path, str], tmp_path: Path) -> None:

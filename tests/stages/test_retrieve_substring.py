@@ -86,6 +86,16 @@ def test_modes(pool: Path, tmp_path: Path, mode: str, expected: dict[str, list[i
     assert texts(tmp_path / "found") == {name: [CAPTIONS[i] for i in which] for name, which in expected.items()}
 
 
+def test_classes_may_be_named_without_a_file(pool: Path, tmp_path: Path) -> None:
+    names = ["cat", "737-200", "cat"]
+    goldpan.retrieve_substring(metadata=[pool], names=names, output=tmp_path / "named")
+    run(pool, classes(tmp_path, *names), tmp_path / "listed")
+    assert found(tmp_path / "named") == found(tmp_path / "listed") != []
+    summary = json.loads((tmp_path / "named/summary.json").read_text())
+    assert summary["per_class"] == {"cat": 1, "737-200": 2}
+    assert summary["repeated_names"] == ["cat"]
+
+
 def test_a_row_has_all_columns_under_the_names_of_a_chunk(pool: Path, tmp_path: Path) -> None:
     report = run(pool, classes(tmp_path, "cat", "a", "ox"), tmp_path / "found", keep_nsfw=True)
     assert found(tmp_path / "found")[-1] == {
@@ -132,6 +142,9 @@ def test_conditions(pool: Path, tmp_path: Path, where: list[str], kept: list[int
         ({"column": "TEXT"}, "no column 'TEXT' for --column; it has: url, caption, width, nsfw"),
         ({"classes": ["a OR"], "mode": "fts"}, "classes"),
         ({"mode": "words"}, "mode"),
+        ({"classes": None}, "Name the classes: --classes FILE, or --names"),
+        ({"names": ["a"]}, "Name the classes: --classes FILE, or --names"),
+        ({"classes": None, "names": ["a", " "]}, "empty name"),
         ({"per_class": 0}, "per_class"),
     ],
 )

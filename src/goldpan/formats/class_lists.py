@@ -73,9 +73,15 @@ def read_classes(path: Path) -> ClassList:
         raise FormatError(path, f"it is no text that can be read: {error}") from error
 
 
-def classes_of(names: list[str], templates: list[str] | None = None) -> ClassList:
-    """Return the classes of plain names."""
-    return _checked(Path("classes"), {"classes": names, "templates": templates or []})
+def classes_of(names: list[str]) -> ClassList:
+    """Return the classes of plain names, which share the usual template.
+
+    Raises:
+        InputError: one is empty.
+    """
+    if not all(map(_is_told, names)):
+        raise InputError("A class has an empty name; leave it out.")
+    return _checked(Path(), {"classes": names})
 
 
 def _json(path: Path) -> Any:

@@ -11,14 +11,38 @@ from goldpan.core.config import Config, runtime_field
 from goldpan.core.errors import InputError
 from goldpan.encoders.options import EncoderOptions
 from goldpan.formats.chunks import Layout
+from goldpan.formats.class_lists import ClassList, classes_of, read_classes
 from goldpan.search.captions.modes import Mode
 
 
-class SubstringConfig(Config):
+class ClassesConfig(Config):
+    """Which classes are looked for."""
+
+    classes: Path | None = Field(
+        None, description="The classes: .json, .toml, .csv, .txt, or a template of unmet-promise in .py."
+    )
+    names: list[str] = Field([], description="A class by its name, in place of --classes; may be given several times.")
+
+    @model_validator(mode="after")
+    def _are_listed_once(self) -> Self:
+        if (self.classes is None) == (not self.names):
+            raise InputError("Name the classes: --classes FILE, or --names tench --names goldfish.")
+        return self
+
+    def listed(self) -> ClassList:
+        """Return the classes.
+
+        Raises:
+            InputError: they cannot be read.
+            FormatError: they are no list of classes.
+        """
+        return classes_of(self.names) if self.classes is None else read_classes(self.classes)
+
+
+class SubstringConfig(ClassesConfig):
     """Which captions, of which classes, looked for how."""
 
     metadata: list[Path] = Field(description="Files of captions, or folders of them.", min_length=1)
-    classes: Path = Field(description="The classes: .json, .toml, .csv, .txt, or a template of unmet-promise in .py.")
     output: Path = Field(description="Folder for chunk_0.json ... and summary.json.")
     mode: Mode = Field(
         "fts",
@@ -37,10 +61,9 @@ class SubstringConfig(Config):
     workers: int | None = runtime_field(None, "Batches looked at at once; the processors by default.", ge=1)
 
 
-class SemanticConfig(Config):
+class SemanticConfig(ClassesConfig):
     """Which pool, which classes, and how many rows of each."""
 
-    classes: Path = Field(description="The classes: .json, .toml, .csv, .txt, or a template of unmet-promise in .py.")
     output: Path = Field(description="Folder for chunk_0.json ... and summary.json.")
     pool: Path | None = Field(None, description="A workspace, or an index folder, ours or clip-retrieval's.")
     indices: Path | None = Field(None, description="An indices.json of clip-retrieval, in place of --pool.")

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from goldpan.core.errors import InputError
 from goldpan.core.place import place
-from goldpan.core.records import Ids, Metric, Neighbors
-from goldpan.formats.clip_indices import ListedIndex, Modality, index_files, metadata_place
+from goldpan.core.records import Ids, Metric
+from goldpan.formats.clip_indices import REORDERED, ListedIndex, Modality, index_files, metadata_place, reordered_rows
 from goldpan.formats.index_folder import METADATA, ROW, checked_record, read_record
 from goldpan.formats.metadata import state_of
 from goldpan.formats.parquet import read_columns
-from goldpan.formats.protocol import VectorReader
 from goldpan.formats.row_store import RowStore, open_rows
-from goldpan.formats.vectors import open_vectors, parse_address
+from goldpan.formats.vectors import parse_address
 from goldpan.search.engines.foreign import ForeignIndex
 from goldpan.search.engines.loading import load_index
-from goldpan.search.engines.protocol import Index
-from goldpan.search.exact import exact_search
 from goldpan.stages.retrieve.index_rows import IndexRows
-from goldpan.stages.retrieve.pool import Found, Pool, Searched
+from goldpan.stages.retrieve.pool import Pool, Searched
+from goldpan.stages.retrieve.sides import Exact, Foreign, Ours
 from goldpan.stages.retrieve.workspace_rows import WorkspaceRows
 from goldpan.store.blobs import Blobs
 from goldpan.store.marker import MARKER
@@ -35,7 +31,6 @@ from goldpan.store.tables import Table
 from goldpan.store.workspace import Workspace
 
 _LARGEST = 4 << 30  # bytes of a workspace's vectors that are held in memory
-_SEARCH_BYTES = 512 << 20
 _CAPTIONS = "caption"
 
 
@@ -68,10 +63,12 @@ def open_listed(listed: ListedIndex, encoder: str | None = None) -> Pool:
         return open_index_folder(listed.folder, encoder, listed.name)
     mapped = bool(listed.options.get("enable_faiss_memory_mapping", True))
     files = index_files(listed.folder)
+    where = metadata_place(listed.folder, reordered=bool(listed.options.get("reorder_metadata_by_ivf_index")))
+    metadata = open_rows(where)
+    rows = reordered_rows(listed.folder, metadata.n) if where.name == REORDERED else None
     sides: dict[Modality, Searched] = {
-        modality: _Foreign(ForeignIndex(path, mapped=mapped)) for modality, path in files.items()
+        modality: Foreign(ForeignIndex(path, mapped=mapped), rows) for modality, path in files.items()
     }
-    metadata = open_rows(metadata_place(listed.folder))
     made_by = encoder or clip_encoder(listed.clip_model)
     return Pool(listed.name, sides, metadata, listed.columns, made_by, [state_of(path) for path in files.values()])
 
@@ -103,7 +100,7 @@ def open_index_folder(path: Path, encoder: str | None = None, name: str = "") ->
     metadata = _with_pictures(open_rows(path / METADATA), record.get("source", ""))
     numbers = read_columns(path / METADATA, [ROW])[ROW].to_numpy()
     made_by = _encoder_of(record.get("source", ""))
-    side = _Ours(load_index(path), numbers, record)
+    side = Ours(load_index(path), numbers, record)
     columns = [column for column in metadata.columns if column != ROW]
     sides: dict[Modality, Searched] = {_modality(record.get("source", "")): side}
     return Pool(name or path.name, sides, metadata, columns, encoder or made_by, record)
@@ -147,7 +144,7 @@ def open_workspace(ws: Workspace, encoder: str | None = None) -> Pool:
     ids = pc.unique(pa.chunked_array(list(ids_of.values())))
     metric = Metric(about[chosen].get("metric", "cosine"))
     sides: dict[Modality, Searched] = {
-        side: _Exact(ws.vector_rows(name), metric, _places(ids_of[side], ids), len(ids)) for side, name in names.items()
+        side: Exact(ws.vector_rows(name), metric, _places(ids_of[side], ids), len(ids)) for side, name in names.items()
     }
     spec = about[chosen].get("resolved") or about[chosen].get("encoder")
     state = {name: _state(tables[name]) for name in names.values()}
@@ -203,78 +200,3 @@ def _check_size(ws: Workspace, chosen: str, tables: Sequence[Table]) -> None:
             f"The vectors of {ws.path} take {needed / 1e9:.1f} GB of memory; build an index and name it instead: "
             f"goldpan bench tune {ws.path} --encoder {chosen} --max-memory 4GB -o index"
         )
-
-
-class _Foreign:
-    """A faiss file of others as one side of a pool."""
-
-    def __init__(self, index: ForeignIndex) -> None:
-        self._index = index
-        self.n, self.dim, self.metric = index.n, index.dim, index.metric
-
-    def find(self, queries: NDArray[np.float32], k: int, *, vectors: bool) -> Found:
-        if not vectors:
-            return Found(self._index.search(queries, k), None)
-        return Found(*self._index.search_and_reconstruct(queries, k))
-
-    def vectors(self, rows: Ids) -> NDArray[np.float32]:
-        return self._index.vectors(rows)
-
-
-class _Ours:
-    """An index of ours; its ids, which are rows of what it was made from, become places of the metadata."""
-
-    def __init__(self, index: Index, numbers: Ids, record: dict[str, Any]) -> None:
-        self._index, self._numbers, self._source = index, numbers, str(record.get("source", ""))
-        told = record.get("parameters", {}).items()
-        self._parameters = {name: float(value) for name, value in told if name in index.traits.ladder}
-        self.n, self.dim, self.metric = index.n, index.dim, index.metric
-
-    def find(self, queries: NDArray[np.float32], k: int, *, vectors: bool) -> Found:
-        ids, scores = self._index.search(queries, k, **self._parameters)
-        places = np.searchsorted(self._numbers, np.maximum(ids, 0))
-        rows = self._rows(ids) if vectors else None
-        return Found(Neighbors(np.where(ids >= 0, places, -1), scores), rows)
-
-    def vectors(self, rows: Ids) -> NDArray[np.float32]:
-        return self._rows(self._numbers[rows])
-
-    def _rows(self, ids: Ids) -> NDArray[np.float32]:
-        """Read vectors from where they were indexed; zeros for the id -1."""
-        wanted, back = np.unique(np.maximum(ids, 0), return_inverse=True)
-        rows = self._reader.take(wanted).astype(np.float32)
-        found: NDArray[np.float32] = np.where(ids[..., None] >= 0, rows[back.reshape(ids.shape)], np.float32(0))
-        return found
-
-    @cached_property
-    def _reader(self) -> VectorReader:
-        try:
-            return open_vectors(self._source)
-        except InputError as error:
-            raise InputError(f"Look-alikes are told by their vectors; add --dedup 0. ({error})") from error
-
-
-class _Exact:
-    """Vectors in memory, searched exactly.
-
-    Args:
-        rows: ``(m, dim)``.
-        metric: that compares them.
-        places: ``(m,)``, which row of the pool each belongs to.
-        n: rows of the pool.
-    """
-
-    def __init__(self, rows: NDArray[Any], metric: Metric, places: Ids, n: int) -> None:
-        self._rows, self._places = rows, places
-        self.n, self.dim, self.metric = n, rows.shape[1], metric
-        self._row_of = np.full(n, -1)
-        self._row_of[places] = np.arange(len(rows))
-
-    def find(self, queries: NDArray[np.float32], k: int, *, vectors: bool) -> Found:
-        k = min(k, len(self._rows))
-        ids, scores = exact_search(self._rows, queries, k, self.metric, memory_bytes=_SEARCH_BYTES).neighbors
-        return Found(Neighbors(self._places[ids], scores), self._rows[ids].astype(np.float32) if vectors else None)
-
-    def vectors(self, rows: Ids) -> NDArray[np.float32]:
-        found = self._row_of[rows]
-        return np.where(found[:, None] >= 0, self._rows[found].astype(np.float32), np.float32(0))

@@ -65,6 +65,7 @@ class Pool:
 
     Raises:
         FormatError: vectors and metadata are not as many.
+        InputError: there are none.
     """
 
     def __init__(
@@ -86,6 +87,8 @@ class Pool:
                     f"the {modality} index has {side.n:,} vectors and the metadata {metadata.n:,} rows; they do not "
                     "belong together, and every answer would be wrong. Build the index again from these metadata.",
                 )
+        if not metadata.n:
+            raise InputError(f"{name} holds no rows: there is nothing to search.")
         if len({(side.dim, side.metric) for side in sides.values()}) > 1:
             raise FormatError(name, "its image and text index differ in dimension or metric.")
 

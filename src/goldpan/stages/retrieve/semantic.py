@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from goldpan.core.errors import InputError, UnknownName
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Neighbors, Report
-from goldpan.formats.class_lists import ClassList, read_classes
+from goldpan.formats.class_lists import ClassList
 from goldpan.formats.clip_indices import Modality, read_indices
 from goldpan.search.fusion import Scale, distinct
 from goldpan.stages.retrieve.answers import Answers
@@ -40,7 +40,7 @@ def run(config: SemanticConfig, progress: Progress | None = None) -> Report:
         InputError: pool, classes, encoder or a condition are not understood, or do not fit together.
         FormatError: a file is not what its name says, or index and metadata do not belong together.
     """
-    classes = read_classes(config.classes)
+    classes = config.listed()
     classes = classes.with_few_templates() if config.subset else classes
     pool = _pool(config)
     for name in config.columns:

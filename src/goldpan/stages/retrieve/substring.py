@@ -17,7 +17,7 @@ from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Report
 from goldpan.formats.caption_column import captions_of
 from goldpan.formats.chunks import QUERY, chunk_names
-from goldpan.formats.class_lists import ClassList, read_classes
+from goldpan.formats.class_lists import ClassList
 from goldpan.formats.metadata import Batch, metadata_files
 from goldpan.search.captions.matches import Matcher
 from goldpan.search.captions.modes import class_matcher
@@ -41,7 +41,7 @@ def run(config: SubstringConfig, progress: Progress | None = None) -> Report:
         InputError: a file is missing, a class, a condition or a column is not understood.
         FormatError: a file is not what its name says.
     """
-    classes = read_classes(config.classes)
+    classes = config.listed()
     search = _Search(config, classes)
     files = metadata_files(config.metadata)
     with alone_in(config.output):
@@ -59,7 +59,7 @@ def retrieve_substring(**fields: Any) -> Report:
 
 def _run(config: SubstringConfig, classes: ClassList, files: list[Path], search: _Search, progress: Progress) -> Report:
     started = time.perf_counter()
-    settings = [config.deciding(but=("metadata", "classes", "output", "layout")), classes]
+    settings = [config.deciding(but=("metadata", "classes", "names", "output", "layout")), classes]
     parts = [FoundRows.of(config.output / _PARTS, settings, path) for path in files]
     known = [part.looked for part in parts]
     needed = search.look_through_all(files, parts, progress)
