@@ -130,6 +130,42 @@ def test_the_index_of_pandas_is_no_column(tmp_path: Path) -> None:
     assert (listed.names, [row.columns for row in listed.rows]) == (["url"], [{"url": "x"}])
 
 
+@pytest.mark.parametrize("name", ["l.parquet", "l.csv", "l.arrow"])
+def test_columns_of_one_name_are_refused(tmp_path: Path, name: str) -> None:
+    table = pa.Table.from_arrays([pa.array(["u"]), pa.array(["a"]), pa.array(["b"])], ["url", "text", "text"])
+    if name == "l.parquet":
+        pq.write_table(table, tmp_path / name)
+    elif name == "l.csv":
+        (tmp_path / name).write_text("url,text,text \nu,a,b\n")
+    else:
+        pa.feather.write_feather(table, tmp_path / name)
+    for read in (open_metadata, lambda path: list(read_batches(path))):
+        with pytest.raises(FormatError, match=r"l\.\w+: it has 2 columns called 'text'; rename all but one"):
+            read(tmp_path / name)
+
+
+def test_columns_without_a_name_are_numbered(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text(",url,,\n0,u,a,b\n")
+    assert open_metadata(tmp_path / "l.csv").names == ["column_1", "url", "column_3", "column_4"]
+
+
+def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
+    files = [write(tmp_path / "a.csv"), write(tmp_path / "b.csv")]
+    assert metadata_files([files[1], tmp_path, files[0]]) == [files[1], files[0]]
+
+
+def test_texts_of_sqlite_that_are_none(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "l.db")) as database:
+        database.execute("CREATE TABLE samples (URL, TEXT)")
+        database.execute("INSERT INTO samples VALUES (1, x'61ff'), (NULL, cast(x'62fe' AS TEXT)), (2.5, 'é')")
+        database.commit()
+    assert [list(row.columns.values()) for row in open_metadata(tmp_path / "l.db").rows] == [
+        ["1", "a\ufffd"],
+        [None, "b\ufffd"],
+        ["2.5", "é"],
+    ]
+
+
 def test_a_row_that_cannot_be_read_is_a_row_that_says_why(tmp_path: Path) -> None:
     (tmp_path / "l.csv").write_text('url,text\nhttp://a,"two\nlines"\nhttp://b\n\nhttp://c,d\n')
     rows = list(open_metadata(tmp_path / "l.csv").rows)

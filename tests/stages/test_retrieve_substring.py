@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
 import goldpan
 from goldpan.core.errors import FormatError, InputError
@@ -170,15 +171,43 @@ def test_a_pool_without_captions_is_said(tmp_path: Path) -> None:
         run(tmp_path / "pool.parquet", classes(tmp_path, "a"), tmp_path / "found")
 
 
-@pytest.mark.parametrize("kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())])
-def test_every_kind_of_text_is_looked_through(tmp_path: Path, kind: pa.DataType) -> None:
-    columns = {name: pa.array([row[name] for row in rows()], pa.string()).cast(kind) for name in ("caption", "nsfw")}
-    with pa.OSFile(str(tmp_path / "pool.arrow"), "wb") as file:
-        table = pa.table(columns)
-        with pa.ipc.new_file(file, table.schema) as out:
-            out.write_table(table)
-    run(tmp_path / "pool.arrow", classes(tmp_path, "shark"), tmp_path / "found")
-    assert texts(tmp_path / "found") == {"shark": [CAPTIONS[0]]}
+KINDS = [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string()), pa.binary(), pa.large_binary()]
+
+
+@pytest.mark.parametrize("suffix", ["arrow", "parquet"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_text_is_looked_through(tmp_path: Path, kind: pa.DataType, suffix: str) -> None:
+    columns = {name: pa.array([row[name] for row in rows()], pa.string()).cast(kind) for name in ("caption", "url")}
+    pool = tmp_path / f"pool.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(pa.table(columns), pool)
+    else:
+        feather.write_feather(pa.table(columns), pool)
+    run(pool, classes(tmp_path, "shark"), tmp_path / "found")
+    assert texts(tmp_path / "found") == {"shark": CAPTIONS[:2]}
+    assert [row["URL"] for row in found(tmp_path / "found")] == ["http://a/0", "http://a/1"]
+
+
+def test_captions_that_are_no_utf8_are_looked_through(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"caption": [b"caf\xe9 cat", None]}), tmp_path / "pool.parquet")
+    run(tmp_path / "pool.parquet", classes(tmp_path, "cat"), tmp_path / "found")
+    assert texts(tmp_path / "found") == {"cat": ["caf\ufffd cat"]}
+
+
+def test_a_score_in_the_column_nsfw_is_no_mark(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"caption": ["cat"], "NSFW": [0.9]}), tmp_path / "pool.parquet")
+    run(tmp_path / "pool.parquet", classes(tmp_path, "cat"), tmp_path / "found")
+    assert [row["NSFW"] for row in found(tmp_path / "found")] == [0.9]
+    run(tmp_path / "pool.parquet", classes(tmp_path, "cat"), tmp_path / "found", where=["NSFW < 0.5"])
+    assert found(tmp_path / "found") == []
+
+
+def test_quotes_around_a_value_come_off_and_others_stay(tmp_path: Path) -> None:
+    listed = ["6'", "6", "it's", ""]
+    pq.write_table(pa.table({"caption": ["cat"] * 4, "note": listed}), tmp_path / "pool.parquet")
+    for value, kept in (("6'", "6'"), ('"6"', "6"), ("'it's'", "it's"), ("it's", "it's"), ("''", ""), ("", "")):
+        run(tmp_path / "pool.parquet", classes(tmp_path, "cat"), tmp_path / "found", where=[f"note = {value}"])
+        assert [row["note"] for row in found(tmp_path / "found")] == [kept], value
 
 
 def test_the_first_rows_of_each_class_over_all_files(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ def captions_of(batch: pa.RecordBatch, asked: str | None, path: Path) -> pa.Arra
         InputError: there is no such column, or it holds no texts.
     """
     column = batch.column(caption_column(batch.schema, asked, path))
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        return pa.array([text and text.decode("utf-8", "replace") for text in column.to_pylist()], pa.string())
     try:
         return column if pa.types.is_large_string(column.type) else column.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

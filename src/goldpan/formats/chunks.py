@@ -125,7 +125,7 @@ def _chunks_in(folder: Path) -> list[Path]:
 
 
 def _write_json(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    encode = json.JSONEncoder(default=str, allow_nan=False, separators=(",", ":")).encode
+    encode = json.JSONEncoder(default=_spelled, allow_nan=False, separators=(",", ":")).encode
     rows, comma = iter(rows), ""
     with path.open("w", encoding="utf-8") as file:
         file.write("[")
@@ -133,6 +133,11 @@ def _write_json(path: Path, rows: Iterable[dict[str, Any]]) -> None:
             file.write(comma + encode(some)[1:-1])
             comma = ","
         file.write("]\n")
+
+
+def _spelled(value: Any) -> str:
+    """Return what JSON has no value for as a text; many an old Parquet file says of its texts no more than bytes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -86,7 +87,7 @@ def metadata_files(paths: Sequence[Path]) -> list[Path]:
             raise InputError(f"{path} is no list of images by its name; {kinds}.")
         else:
             found.append(path)
-    return found
+    return list(dict.fromkeys(found))
 
 
 def open_metadata(path: Path) -> Metadata:
@@ -186,7 +187,13 @@ def state_of(path: Path) -> list[Any]:
 
 def _parts(path: Path, batch_rows: int) -> Iterator[Any]:
     with _problems(path):
-        yield from READERS[kind_of(path)](path, batch_rows)
+        parts = READERS[kind_of(path)](path, batch_rows)
+        names = next(parts)
+        for name, count in Counter(names).items():
+            if count > 1:
+                raise FormatError(path, f"it has {count} columns called {name!r}; rename all but one")
+        yield names
+        yield from parts
 
 
 @contextmanager
@@ -197,7 +204,7 @@ def _problems(path: Path) -> Iterator[None]:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, csv.Error, sqlite3.DatabaseError) as error:
         raise FormatError(path, str(error).splitlines()[0]) from error
     except OSError as error:  # of the system with a number, of a broken compressed stream without
-        problem = error.strerror or str(error).splitlines()[0]
+        problem = error.strerror or str(error).splitlines()[0].rstrip(".")
         raise InputError(f"{path} cannot be read: {problem}.") from error
 
 

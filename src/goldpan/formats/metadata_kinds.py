@@ -44,9 +44,10 @@ def _parquet(path: Path, batch_rows: int) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        kept = [name for name in file.schema_arrow.names if not name.startswith(_FROM_PANDAS)]
-        yield kept
-        yield from file.iter_batches(batch_rows, columns=kept)
+        schema = _kept(file.schema_arrow)
+        yield schema.names
+        for batch in file.iter_batches(batch_rows, columns=schema.names):
+            yield batch if batch.schema == schema else batch.cast(schema)
 
 
 def _arrow(path: Path, batch_rows: int) -> Iterator[Any]:
@@ -57,13 +58,17 @@ def _arrow(path: Path, batch_rows: int) -> Iterator[Any]:
         else:
             source.seek(0)
             batches = file = pa.ipc.open_stream(source)
-        kept = [field for field in file.schema if not field.name.startswith(_FROM_PANDAS)]
-        yield [field.name for field in kept]
-        # Few functions of Arrow take views of texts, which polars writes.
-        schema = pa.schema([field.with_type(_SEEN.get(field.type, field.type)) for field in kept])
+        schema = _kept(file.schema)
+        yield schema.names
         for batch in batches:
             for start in range(0, batch.num_rows, batch_rows):
                 yield batch.select(schema.names).slice(start, batch_rows).cast(schema)
+
+
+def _kept(schema: pa.Schema) -> pa.Schema:
+    """Return the columns that are read; views of texts, which few functions of Arrow take, as texts."""
+    kept = (field for field in schema if not field.name.startswith(_FROM_PANDAS))
+    return pa.schema([field.with_type(_SEEN.get(field.type, field.type)) for field in kept])
 
 
 def _lance(path: Path, batch_rows: int) -> Iterator[Any]:
@@ -77,12 +82,17 @@ def _lance(path: Path, batch_rows: int) -> Iterator[Any]:
 def _sqlite(path: Path, batch_rows: int) -> Iterator[Any]:
     """Read the table `samples` of Neural Priming and unmet-promise, plain or full-text; all values as texts."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        database.text_factory = bytes
         cursor = database.execute("SELECT * FROM samples")
         names = [column[0] for column in cursor.description]
         yield names
         while rows := cursor.fetchmany(batch_rows):
-            texts = ([None if value is None else str(value) for value in column] for column in zip(*rows, strict=True))
-            yield pa.RecordBatch.from_arrays([pa.array(column, pa.string()) for column in texts], names)
+            columns = [pa.array(map(_as_text, column), pa.string()) for column in zip(*rows, strict=True)]
+            yield pa.RecordBatch.from_arrays(columns, names)
+
+
+def _as_text(value: Any) -> str | None:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else None if value is None else str(value)
 
 
 def _separated(path: Path, _: int) -> Iterator[Any]:
@@ -92,7 +102,7 @@ def _separated(path: Path, _: int) -> Iterator[Any]:
     with _text(path) as stream:
         # Lists without a header, as those of Conceptual Captions, are of tabs, and quote nothing.
         lines = _cells(path, stream, is_quoted=is_header or kind_of(path) == ".csv")
-        names = [name.strip() for name in _header(path, lines)] if is_header else _names(first)
+        names = _names(_header(path, lines) if is_header else first, is_header=is_header)
         yield names
         for cells in lines:
             if isinstance(cells, BadRecord):
@@ -114,9 +124,12 @@ def _cells(path: Path, stream: TextIO, *, is_quoted: bool = True) -> Iterator[li
     return read_cells(stream, "\t" if kind_of(path) == ".tsv" else ",", is_quoted=is_quoted)
 
 
-def _names(cells: list[str]) -> list[str]:
-    """Return names for the columns of a list that has none: of two, the one that is no URL is the caption."""
-    names = [f"column_{number}" for number in range(1, len(cells) + 1)] if len(cells) != 2 else ["caption", "caption"]
+def _names(cells: list[str], *, is_header: bool) -> list[str]:
+    """Return the names of columns; of two of a list that has no header, the one that is no URL is the caption."""
+    names = [f"column_{number}" for number in range(1, len(cells) + 1)]
+    if is_header:
+        return [cell.strip() or name for cell, name in zip(cells, names, strict=True)]
+    names = names if len(cells) != 2 else ["caption", "caption"]
     names[next(i for i, cell in enumerate(cells) if cell.startswith(("http://", "https://")))] = "url"
     return names
 

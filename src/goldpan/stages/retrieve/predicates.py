@@ -12,7 +12,10 @@ import pyarrow.compute as pc
 from goldpan.core.errors import InputError
 from goldpan.formats.chunks import chunk_names
 
-_CONDITION = re.compile(r"\s*(?P<column>[^=!<>]+?)\s*(?P<sign>==|=|!=|<>|<=|>=|<|>)\s*(?P<value>.*?)\s*")
+_CONDITION = re.compile(
+    r"""\s*(?P<column>[^=!<>]+?)\s*(?P<sign>==|=|!=|<>|<=|>=|<|>)\s*(?P<quote>["']?)(?P<value>.*?)(?P=quote)\s*""",
+    re.DOTALL,
+)
 _NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
 _DIFFERS = ("!=", "<>")
 _ORDERING = ("<", "<=", ">", ">=")
@@ -26,6 +29,10 @@ _SIGNS = {
     ">": pc.greater,
     ">=": pc.greater_equal,
 }
+
+
+def _is_number(values: pa.Array) -> bool:
+    return bool(pa.types.is_integer(values.type) or pa.types.is_floating(values.type))
 
 
 class Condition(NamedTuple):
@@ -56,7 +63,7 @@ class Condition(NamedTuple):
             known = ", ".join(batch.schema.names)
             raise InputError(f"The rows have no column {self.column!r} for --where; they have: {known}.")
         values = batch.column(column)
-        is_number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+        is_number = _is_number(values)
         if not is_number:
             values = self._texts(values)
         if not is_number and self.sign not in _ORDERING:
@@ -113,7 +120,7 @@ class Rules(NamedTuple):
             parts = _CONDITION.fullmatch(text)
             if parts is None:
                 raise InputError(f'--where {text!r} is no condition; write a column, a sign, a value: "WIDTH >= 256".')
-            found.append(Condition(parts["column"], parts["sign"], parts["value"].strip("'\"")))
+            found.append(Condition(parts["column"], parts["sign"], parts["value"]))
         return cls(tuple(found), keep_nsfw)
 
     def columns(self, names: Sequence[str]) -> list[str]:
@@ -128,6 +135,8 @@ class Rules(NamedTuple):
         """
         fits = pa.repeat(pa.scalar(True), batch.num_rows)
         for condition in self._all(batch.schema.names):
+            if condition is _NOT_MARKED and _is_number(batch.column(condition.of(batch.schema.names))):
+                continue  # a score, which is no mark
             fits = pc.and_(fits, condition.holds(batch))
         return fits
 
