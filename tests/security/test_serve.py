@@ -233,7 +233,7 @@ def test_many_slow_clients_hold_nobody_up_and_memory_is_bounded(tmp_path: Path) 
                 line.sendall(f"Authorization: {headers['Authorization']}\r\n\r\n".encode() + b'{"image":"')
             started = time.perf_counter()
             assert client.get("/indices-list").json() == ["colors"]
-            assert time.perf_counter() - started < 3
+            assert time.perf_counter() - started < 7
             noise = io.BytesIO()
             Image.effect_noise((2000, 2000), 90).save(noise, "JPEG", quality=95)
             asked = {"image": base64.b64encode(noise.getvalue()).decode(), "modality": "image", "num_images": 1}
@@ -244,7 +244,7 @@ def test_many_slow_clients_hold_nobody_up_and_memory_is_bounded(tmp_path: Path) 
         assert _peak(server.pid) - before < 400 << 20  # bodies of 4 MB, and two pictures decoded at once
     finally:
         server.terminate()
-        assert server.wait(20) == 0
+        assert server.wait(60) == 0
         log.close()
     assert "Traceback" not in (tmp_path / "log").read_text()
     assert not token.exists()

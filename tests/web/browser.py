@@ -34,7 +34,7 @@ class Window:
     def __init__(self, browser: Any, client: Client, **options: Any) -> None:
         self.client = client
         self.context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(60_000)
         self.context.add_init_script(_LISTEN)
         self.trouble: list[str] = []
         self.page = self._opened()

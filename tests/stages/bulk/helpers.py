@@ -40,7 +40,7 @@ def reasons(report: Report) -> dict[str, str]:
 
 
 def wait_for(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while not true():
         assert time.monotonic() < until
         time.sleep(0.02)

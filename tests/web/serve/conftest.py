@@ -108,7 +108,7 @@ class running:
     def __exit__(self, *_: object) -> None:
         self._client.close()
         self._server.stop()
-        self._thread.join(20)
+        self._thread.join(60)
         self._server.__exit__()
         assert not self._thread.is_alive()
 

@@ -40,7 +40,7 @@ def test_it_serves_until_interrupted(colors: tuple[Path, str], tmp_path: Path, s
     with httpx.Client(base_url=address, follow_redirects=True) as browser:
         assert browser.get("/", params={"token": ticket}).url.query == b""
     server.send_signal(signum)
-    out, err = server.communicate(timeout=20)
+    out, err = server.communicate(timeout=60)
     assert (server.returncode, out, err) == (0, "", "")
     assert not token.exists()
 
@@ -81,6 +81,9 @@ def test_a_port_that_is_taken_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"127.0.0.1:{port}"):
             listen(ServeConfig(port=port))
+    by_one_who_would_be_sent_tokens = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    with by_one_who_would_be_sent_tokens as taken, pytest.raises(InputError, match="::1:"):
+        listen(ServeConfig(port=taken.getsockname()[1]))
     with pytest.raises(InputError, match=r"192\.0\.2\.1"):
         listen(ServeConfig(port=0, host="192.0.2.1"))
 
