@@ -14,7 +14,7 @@ from goldpan.imaging.blurring import Box, blurred
 from goldpan.imaging.exif import exif_json
 from goldpan.imaging.headers import Header, OpenedImage
 from goldpan.imaging.opening import read_header
-from goldpan.imaging.shrinking import shrink
+from goldpan.imaging.scaling import FILTERS, resample, shrink
 from goldpan.imaging.transforms import Size, center_crop, pad_to
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ _NAMES = {pillow: name for name, pillow in _FORMATS.items()}
 _QUALITY = {"jpg": 95, "png": 6, "webp": 95}
 _LONGEST = {"jpg": 65_500, "png": 2**31 - 1, "webp": 16_383}  # side that the format, or its library, can have
 _SPARE = 2  # of a JPEG that is decoded smaller, this many times what is wanted is left: no eye tells it from all
-# Pillow widens its filters where it shrinks, so all of these average; Hamming is the nearest to an average of areas.
-_FILTERS = {"nearest": "NEAREST", "linear": "BILINEAR", "cubic": "BICUBIC", "area": "HAMMING", "lanczos": "LANCZOS"}
+_PILLOWS = {"nearest": "NEAREST", "area": "HAMMING"}  # what comes nearest to an average of areas where one enlarges
 
 
 class Resize(Config):
@@ -218,7 +217,9 @@ def _scaled(image: Image, size: Size, interpolation: Interpolation) -> Image:
 
     if interpolation == "area" and size.width <= image.width and size.height <= image.height:
         return shrink(image, size)
-    return image.resize(size, Resampling[_FILTERS[interpolation]])
+    if interpolation in FILTERS:
+        return resample(image, size, interpolation)
+    return image.resize(size, Resampling[_PILLOWS[interpolation]])
 
 
 def _check_rules(size: Size, options: Resize) -> None:

@@ -1,4 +1,4 @@
-"""Areas averaged: the compiled loops against whole numbers in NumPy, and against the averages themselves."""
+"""Averaged areas against whole numbers in NumPy and the averages themselves; filters against NumPy and Pillow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from goldpan._kernels import _pixels
-from goldpan.imaging.shrinking import shrink
+from goldpan.imaging.scaling import FILTERS, Filter, _image_of, _pixels_of, resample, shrink
 
 SIZES = [((1, 1), (1, 1)), ((7, 5), (3, 5)), ((5, 7), (5, 2)), ((64, 48), (32, 16)), ((500, 375), (341, 256))]
 SIZES += [((300, 2), (1, 1)), ((97, 131), (96, 130)), ((2000, 3), (7, 2))]
@@ -42,6 +42,61 @@ def averages(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
         weights(pixels.shape[1], width, 1 << 40) / 2**40,
         optimize=True,
     )
+
+
+KERNELS = {  # the filter, and how far it reaches
+    "linear": (lambda x: np.maximum(0, 1 - x), 1),
+    "cubic": (lambda x: np.where(x < 1, (1.5 * x - 2.5) * x**2 + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2), 2),
+    "lanczos": (lambda x: np.sinc(x) * np.sinc(x / 3), 3),
+}
+PILLOWS = {"linear": "BILINEAR", "cubic": "BICUBIC", "lanczos": "LANCZOS"}
+
+
+def filtered(pixels: np.ndarray, size: tuple[int, int], name: Filter) -> np.ndarray:
+    """Return ``(height, width, 3)`` float64, not rounded."""
+    kernel, reach = KERNELS[name]
+
+    def of(from_: int, to: int) -> np.ndarray:
+        scale = max(1, from_ / to)
+        x = np.abs(np.arange(from_) + 0.5 - (np.arange(to)[:, None] + 0.5) * from_ / to) / scale
+        found = np.where(x < reach, kernel(x), 0)
+        return found / found.sum(1, keepdims=True)
+
+    rows, columns = of(pixels.shape[0], size[1]), of(pixels.shape[1], size[0])
+    return np.einsum("yj,jic,xi->yxc", rows, pixels.astype(float), columns, optimize=True)
+
+
+@pytest.mark.parametrize("filter_", FILTERS)
+@pytest.mark.parametrize(("from_", "to"), [*SIZES, *((to, from_) for from_, to in SIZES), ((50, 40), (70, 30))])
+def test_every_pixel_is_what_the_filter_says(filter_: Filter, from_: tuple[int, int], to: tuple[int, int]) -> None:
+    pixels = noise(*from_)
+    made = resample(Image.fromarray(pixels), to, filter_)
+    assert (made.mode, made.size) == ("RGB", to)
+    assert np.abs(np.asarray(made) - filtered(pixels, to, filter_).clip(0, 255)).max() < 0.501
+
+
+@pytest.mark.parametrize("filter_", FILTERS)
+@pytest.mark.parametrize("to", [(300, 225), (60, 80), (101, 201)])
+def test_filters_are_those_of_pillow(filter_: Filter, to: tuple[int, int]) -> None:
+    smooth = Image.fromarray(noise(12, 9)).resize((120, 90), Image.Resampling.BILINEAR)  # nothing rings out of range
+    expected = np.asarray(smooth.resize(to, Image.Resampling[PILLOWS[filter_]]), np.int16)
+    assert np.abs(np.asarray(resample(smooth, to, filter_)) - expected).max() <= 2
+
+
+def test_an_unknown_filter_is_refused() -> None:
+    with pytest.raises(ValueError, match="linear, cubic or lanczos"):
+        _pixels.resample(np.zeros((2, 2, 4), np.uint8), np.zeros((2, 2, 4), np.uint8), "gauss")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (341, 256), (2100, 2050)])
+def test_pixels_go_to_pillow_and_back(size: tuple[int, int]) -> None:  # the last one lies in several blocks there
+    image = Image.fromarray(noise(*size))
+    pixels = _pixels_of(image)
+    assert np.array_equal(pixels[..., :3], np.asarray(image))
+    again = _image_of(pixels.copy())
+    del image, pixels
+    assert (again.mode, again.size) == ("RGB", size)
+    assert np.array_equal(np.asarray(again), noise(*size))
 
 
 @pytest.mark.parametrize(("from_", "to"), SIZES)
