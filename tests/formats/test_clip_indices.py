@@ -3,10 +3,18 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from goldpan.core.errors import FormatError, InputError
-from goldpan.formats.clip_indices import USUAL_COLUMNS, index_files, metadata_place, read_indices
+from goldpan.formats.clip_indices import (
+    REORDERED,
+    USUAL_COLUMNS,
+    index_files,
+    metadata_place,
+    read_indices,
+    reordered_rows,
+)
 
 
 def indices(folder: Path, content: object) -> Path:
@@ -63,7 +71,20 @@ def test_indexes_are_files_or_folders(tmp_path: Path) -> None:
 def test_metadata_are_a_folder_or_hdf5(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no metadata"):
         metadata_place(tmp_path)
+    (tmp_path / REORDERED).touch()
+    assert metadata_place(tmp_path) == tmp_path / REORDERED
     (tmp_path / "metadata").mkdir()
     assert metadata_place(tmp_path) == tmp_path / "metadata"
+    assert metadata_place(tmp_path, reordered=True) == tmp_path / REORDERED
     (tmp_path / "metadata.hdf5").touch()
     assert metadata_place(tmp_path) == tmp_path / "metadata.hdf5"
+    assert metadata_place(tmp_path, reordered=True) == tmp_path / REORDERED
+
+
+def test_reordered_metadata_need_to_say_where_rows_went(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"ivf_old_to_new_mapping\.npy is missing"):
+        reordered_rows(tmp_path, 3)
+    (tmp_path / "ivf_old_to_new_mapping.npy").write_bytes(np.array([2, 0, 1]).tobytes())
+    assert reordered_rows(tmp_path, 3).tolist() == [2, 0, 1]
+    with pytest.raises(FormatError, match="4 rows take 32"):
+        reordered_rows(tmp_path, 4)

@@ -34,9 +34,9 @@ def write(folder: Path, kind: str) -> Path:
     for number, (start, stop) in enumerate(((0, 3), (3, 20), (20, N))):
         part = table(start, stop)
         if kind == "parquet":
-            pq.write_table(part, folder / f"metadata_{number * 9}.parquet", row_group_size=4)
+            pq.write_table(part, folder / f"metadata_{number * 9:02}.parquet", row_group_size=4)
         else:
-            with pa.ipc.new_file(str(folder / f"{number * 9}.arrow"), part.schema) as out:
+            with pa.ipc.new_file(str(folder / f"{number * 9:02}.arrow"), part.schema) as out:
                 out.write_table(part, max_chunksize=4)
     return folder
 
@@ -71,12 +71,24 @@ def test_many_threads_may_ask(rows: RowStore) -> None:
         assert all(pool.map(ask, range(100)))
 
 
-def test_files_follow_by_number(tmp_path: Path) -> None:
-    (tmp_path / "metadata").mkdir()
+def test_files_follow_as_embedding_reader_sorts_them(tmp_path: Path) -> None:
     for number in (0, 2, 10):
-        pq.write_table(pa.table({"n": [number]}), tmp_path / "metadata" / f"metadata_{number}.parquet")
-    rows = open_rows(tmp_path / "metadata")
-    assert [row["n"] for row in rows.rows(np.arange(3), ["n"])] == [0, 2, 10]
+        pq.write_table(pa.table({"n": [number]}), tmp_path / f"metadata_{number}.parquet")
+    assert [row["n"] for row in open_rows(tmp_path).rows(np.arange(3), ["n"])] == [0, 10, 2]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_a_file_may_lack_columns(tmp_path: Path, kind: str) -> None:
+    for name, part in (("0", {"a": [1, 2], "b": ["x", "y"]}), ("1", {"c": [3.5], "a": [3]})):
+        if kind == "parquet":
+            pq.write_table(pa.table(part), tmp_path / f"{name}.parquet")
+        else:
+            with pa.ipc.new_file(str(tmp_path / f"{name}.arrow"), pa.table(part).schema) as out:
+                out.write_table(pa.table(part))
+    rows = open_rows(tmp_path)
+    assert rows.columns == ("a", "b", "c")
+    told = rows.rows(np.array([2, 0]), ["b", "a", "c"])
+    assert told == [{"b": None, "a": 3, "c": 3.5}, {"b": "x", "a": 1, "c": None}]
 
 
 def test_one_file_is_enough(tmp_path: Path) -> None:

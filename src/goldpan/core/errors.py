@@ -51,6 +51,7 @@ class UnknownName(InputError):
     """A name that no catalog holds.
 
     Attributes:
+        kind: of what it is a name.
         name: what was typed.
     """
 
@@ -60,7 +61,7 @@ class UnknownName(InputError):
         suggestion = f" Did you mean {close[0]!r}?" if close else ""
         listed = ", ".join(names) if names else "none"
         super().__init__(f"Unknown {kind} {name!r}.{suggestion} Known: {listed}.{' ' + hint if hint else ''}")
-        self.name = name
+        self.kind, self.name = kind, name
 
 
 class MissingExtra(InputError):

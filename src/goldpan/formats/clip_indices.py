@@ -4,6 +4,8 @@
 
     folder/image.index  text.index     faiss files, or folders with populated.index and its lists beside it
            metadata/                   Parquet or Arrow files, a row a vector; or metadata.hdf5
+           metadata_reordered.hdf5     by the lists of image.index; ivf_old_to_new_mapping.npy (int64, without a head)
+                                       says where each row went
 
     {"demo": "folder"}                                            or, with options of its own,
     {"demo": {"indice_folder": "folder", "clip_model": "ViT-B/32", "columns_to_return": ["url", "caption"], ...}}
@@ -15,12 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from goldpan.core.errors import FormatError, InputError
+from goldpan.core.records import Ids
 from goldpan.formats.json_text import read_json
 
 Modality = Literal["image", "text"]
 MODALITIES: tuple[Modality, ...] = ("image", "text")
 USUAL_COLUMNS = ("url", "image_path", "caption", "NSFW")
+REORDERED = "metadata_reordered.hdf5"
+_MAPPING = "ivf_old_to_new_mapping.npy"
 _KNOWN = {
     "indice_folder", "clip_model", "enable_hdf5", "enable_faiss_memory_mapping", "columns_to_return",
     "reorder_metadata_by_ivf_index", "enable_mclip_option", "use_jit", "use_arrow", "provide_safety_model",
@@ -94,17 +101,33 @@ def index_files(folder: Path) -> dict[Modality, Path]:
     return found
 
 
-def metadata_place(folder: Path) -> Path:
-    """Return where the metadata of an index folder are.
+def metadata_place(folder: Path, *, reordered: bool = False) -> Path:
+    """Return where the metadata of an index folder are; in another order, where that is asked for or all there is.
 
     Raises:
         InputError: nowhere.
     """
-    places = [folder / name for name in ("metadata.hdf5", "metadata_reordered.hdf5", "metadata")]
+    names = ["metadata.hdf5", "metadata"]
+    places = [folder / name for name in ([REORDERED, *names] if reordered else [*names, REORDERED])]
     found = next((place for place in places if place.exists()), None)
     if found is None:
         raise InputError(f"{folder} holds no metadata/; there would be nothing to show for an answer.")
     return found
+
+
+def reordered_rows(folder: Path, n: int) -> Ids:
+    """Return where each of n rows of an index went in its reordered metadata, ``(n,)``, mapped from disk.
+
+    Raises:
+        InputError: nothing says so.
+        FormatError: what says so is of another number of rows.
+    """
+    path = folder / _MAPPING
+    if not path.is_file():
+        raise InputError(f"{path} is missing, which says what the rows of {REORDERED} belong to.")
+    if path.stat().st_size != 8 * n:
+        raise FormatError(path, f"it has {path.stat().st_size:,} bytes; {n:,} rows take {8 * n:,}.")
+    return np.memmap(path, np.int64, "r")
 
 
 def addressed(uri: str | None) -> dict[str, str | None]:

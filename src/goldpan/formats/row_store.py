@@ -1,13 +1,13 @@
 """Rows of metadata by their numbers, without reading the others: Parquet, Arrow and the HDF5 of clip-retrieval.
 
-A folder's files follow by name, numbers in it by value, and their rows are numbered through.
+A folder's files follow by name, letter by letter, and their rows are numbered through, as clip-retrieval and
+embedding-reader do it, whose indexes are of vectors in that order: ``metadata_10`` comes before ``metadata_2``.
 """
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 from pathlib import Path
 from threading import Lock
@@ -46,7 +46,7 @@ def open_rows(path: Path) -> RowStore:
         InputError: there are none.
         FormatError: they are not what their names say.
     """
-    files = sorted(path.iterdir(), key=_by_number) if path.is_dir() else [path]
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
     for suffixes, kind in (
         ((".parquet",), ParquetRows),
         ((".arrow", ".feather"), ArrowRows),
@@ -59,10 +59,6 @@ def open_rows(path: Path) -> RowStore:
     raise InputError(f"{path} holds no metadata; they end in .parquet, .arrow or .hdf5.")
 
 
-def _by_number(path: Path) -> list[Any]:
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
-
-
 class _Pieces:
     """Rows that lie in pieces one behind the other."""
 
@@ -70,17 +66,20 @@ class _Pieces:
         self._ends = np.array([0, *accumulate(sizes)])
         self.n = int(self._ends[-1])
 
-    def gather(self, numbers: Ids, read: Any) -> list[dict[str, Any]]:
-        """Return rows by number; `read` gives those of one piece."""
+    def gather(
+        self, numbers: Ids, columns: Sequence[str], read: Callable[[int, Ids, str], list[Any]]
+    ) -> list[dict[str, Any]]:
+        """Return rows by number; `read` gives the values of one column in some rows of one piece."""
         if len(numbers) and not (numbers.min() >= 0 and numbers.max() < self.n):
             raise InputError(f"Rows are numbered from 0 to {self.n - 1}, not {numbers.min()} to {numbers.max()}.")
         found: list[dict[str, Any]] = [{} for _ in numbers]
         pieces = np.searchsorted(self._ends, numbers, side="right") - 1
         for piece in np.unique(pieces):
             wanted = np.flatnonzero(pieces == piece)
-            rows = read(int(piece), numbers[wanted] - self._ends[piece])
-            for place, row in zip(wanted.tolist(), rows, strict=True):
-                found[place] = row
+            rows = numbers[wanted] - self._ends[piece]
+            for name in columns:
+                for place, value in zip(wanted.tolist(), read(int(piece), rows, name), strict=True):
+                    found[place][name] = value
         return found
 
 
@@ -97,16 +96,18 @@ class ArrowRows:
                 raise FormatError(path, f"no Arrow file: {error}") from error
         self._pieces = _Pieces([len(batch) for batch in self._batches])
         self.n = self._pieces.n
-        self.columns = tuple(self._batches[0].schema.names) if self._batches else ()
+        self.columns = _all_names(batch.schema for batch in self._batches)
 
     def rows(self, numbers: Ids, columns: Sequence[str]) -> list[dict[str, Any]]:
         """See `RowStore`."""
+        return self._pieces.gather(numbers, columns, self._read)
 
-        def read(piece: int, rows: Ids) -> list[dict[str, Any]]:
-            taken: list[dict[str, Any]] = self._batches[piece].select(list(columns)).take(pa.array(rows)).to_pylist()
-            return taken
-
-        return self._pieces.gather(numbers, read)
+    def _read(self, piece: int, rows: Ids, name: str) -> list[Any]:
+        batch = self._batches[piece]
+        if name not in batch.schema.names:
+            return [None] * len(rows)
+        values: list[Any] = batch.column(name).take(pa.array(rows)).to_pylist()
+        return values
 
 
 class ParquetRows:
@@ -117,6 +118,7 @@ class ParquetRows:
 
         self._groups: list[tuple[Path, int]] = []
         sizes: list[int] = []
+        schemas: list[pa.Schema] = []
         for path in files:
             try:
                 about = pq.read_metadata(path)
@@ -124,7 +126,8 @@ class ParquetRows:
                 raise FormatError(path, f"no Parquet: {error}") from error
             self._groups += [(path, group) for group in range(about.num_row_groups)]
             sizes += [about.row_group(group).num_rows for group in range(about.num_row_groups)]
-        self.columns = tuple(pq.read_schema(files[0]).names)
+            schemas.append(about.schema.to_arrow_schema())
+        self.columns = _all_names(schemas)
         self._pieces = _Pieces(sizes)
         self.n = self._pieces.n
         self._kept: OrderedDict[tuple[int, str], pa.ChunkedArray] = OrderedDict()
@@ -132,12 +135,11 @@ class ParquetRows:
 
     def rows(self, numbers: Ids, columns: Sequence[str]) -> list[dict[str, Any]]:
         """See `RowStore`."""
+        return self._pieces.gather(numbers, columns, self._read)
 
-        def read(piece: int, rows: Ids) -> list[dict[str, Any]]:
-            taken = [self._column(piece, name).take(pa.array(rows)).to_pylist() for name in columns]
-            return [{name: values[at] for name, values in zip(columns, taken, strict=True)} for at in range(len(rows))]
-
-        return self._pieces.gather(numbers, read)
+    def _read(self, piece: int, rows: Ids, name: str) -> list[Any]:
+        values: list[Any] = self._column(piece, name).take(pa.array(rows)).to_pylist()
+        return values
 
     def _column(self, piece: int, name: str) -> pa.ChunkedArray:
         import pyarrow.parquet as pq
@@ -148,7 +150,8 @@ class ParquetRows:
                 return self._kept[piece, name]
         path, group = self._groups[piece]
         with pq.ParquetFile(path) as file:
-            column = file.read_row_group(group, [name]).column(0)
+            table = file.read_row_group(group, [name])
+        column = table.column(0) if table.num_columns else pa.chunked_array([pa.nulls(table.num_rows)])
         with self._lock:
             self._kept[piece, name] = column
             while len(self._kept) > 1 and sum(each.nbytes for each in self._kept.values()) > _KEPT_BYTES:
@@ -176,14 +179,18 @@ class Hdf5Rows:
 
     def rows(self, numbers: Ids, columns: Sequence[str]) -> list[dict[str, Any]]:
         """See `RowStore`."""
+        return self._pieces.gather(numbers, columns, self._read)
 
-        def read(_: int, rows: Ids) -> list[dict[str, Any]]:
-            order, back = np.unique(rows, return_inverse=True)  # h5py takes ascending numbers only
-            with self._lock:
-                taken = [[_plain(value) for value in self._group[name][order]] for name in columns]
-            return [{name: values[at] for name, values in zip(columns, taken, strict=True)} for at in back.tolist()]
+    def _read(self, _: int, rows: Ids, name: str) -> list[Any]:
+        order, back = np.unique(rows, return_inverse=True)  # h5py takes ascending numbers only
+        with self._lock:
+            values = [_plain(value) for value in self._group[name][order]]
+        return [values[at] for at in back.tolist()]
 
-        return self._pieces.gather(numbers, read)
+
+def _all_names(schemas: Iterable[pa.Schema]) -> tuple[str, ...]:
+    """Return the columns of all pieces; where one lacks a column, its rows have None."""
+    return tuple(dict.fromkeys(name for schema in schemas for name in schema.names))
 
 
 def _plain(value: Any) -> Any:

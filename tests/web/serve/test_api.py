@@ -128,6 +128,14 @@ def test_what_cannot_be_done_is_refused(client: Client, path: str, body: Any, st
     client.refused(f"/api/v1/{path}", body, status)
 
 
+def test_names_that_are_not_there_have_words_of_their_own(client: Client) -> None:
+    asked = {"queries": [{"text": "a"}]}
+    assert client.refused("/api/v1/search", asked | {"pool": "none"}, 404) == "no_such_pool"
+    assert client.refused("/api/v1/search", asked | {"columns": ["none"]}, 404) == "no_such_column"
+    assert client.get("/api/v1/none").json() == {"error": "not_found", "message": "Not Found."}
+    assert client.get("/knn-service").json() == {"error": "method_not_allowed", "message": "Method Not Allowed."}
+
+
 def test_vectors_with_nan_are_refused(client: Client) -> None:
     body = json.dumps({"queries": [{"vector": [float("nan")] * 12}]}).encode()
     answer = client.post("/api/v1/search", content=body, headers={"content-type": "application/json"})

@@ -85,6 +85,18 @@ def test_what_clip_client_sends_by_default_works_and_says_what_it_could_not_do(c
     assert answer.headers["x-goldpan-ignored"] == "use_safety_model, use_violence_detector, aesthetic_score"
 
 
+def test_it_takes_what_flask_takes(client: Client) -> None:
+    backend = client.get("/config.json").json()["defaultBackend"]  # which the front puts before "/knn-service"
+    assert client.get(f"{backend}/indices-list").json() == ["colors"]
+    asked = {"text": "red", "modality": "image", "num_images": 1, "indice_name": "colors"}
+    assert client.post(f"{backend}/knn-service", json=asked).json()[0]["id"] == 0
+    for path in ("/", "/health", "/indices-list", "/metrics", "/api/v1/pools"):
+        head = client.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert int(head.headers["content-length"]) > 0
+    assert client.head("/knn-service").status_code == 405
+
+
 def test_metadata(client: Client) -> None:
     answer = client.post("/metadata", json={"indice_name": "colors", "ids": [REMOTE, 0]}).json()
     assert [one["id"] for one in answer] == [REMOTE, 0]

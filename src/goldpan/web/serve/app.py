@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goldpan import __version__
 from goldpan.web.serve import api, clip_api, page
@@ -29,12 +30,29 @@ def make_app(service: Service, keys: Keys | None, port: int) -> ASGIApp:
         port: it is served at.
     """
     config = service.config
-    app: ASGIApp = Limits(make_routes(service, keys), config)
+    app: ASGIApp = LikeFlask(Limits(make_routes(service, keys), config))
     named = [*config.allow_host, *([config.host] if config.host and keys else [])]
     app = Guard(app, keys, named, port, addresses=config.host in _ALL)
     if config.public:
         app = CORSMiddleware(app, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
     return SafeHeaders(app, public=config.public)
+
+
+class LikeFlask:
+    """Takes what clip-retrieval takes by way of Flask: HEAD where there is GET, and several slashes for one.
+
+    Its front puts paths that begin with a slash behind the address of the server that ``/config.json`` tells it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] == "http":
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]  # uvicorn keeps the body to itself
+            scope = {**scope, "method": method, "path": re.sub("//+", "/", scope["path"])}
+        await self._app(scope, receive, send)
 
 
 def make_routes(service: Service, keys: Keys | None) -> FastAPI:

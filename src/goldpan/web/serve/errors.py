@@ -30,6 +30,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         400: "What is asked for cannot be done.",
         403: "No token, or not from here.",
         404: "No such pool or row.",
+        408: "The request did not come in time.",
         413: "The request is too large.",
         502: "An image could not be fetched.",
         503: "The server is busy.",
@@ -73,6 +74,8 @@ def as_problem(error: BaseException) -> Problem:
     """Return an error of ours as a problem."""
     if isinstance(error, Refused):
         return Problem(error=error.code, message=str(error))
+    if isinstance(error, UnknownName):
+        return Problem(error=f"no_such_{error.kind}", message=str(error))
     reason = error.reason if isinstance(error, FetchError | ImageError) else "bad_request"
     return Problem(error=str(reason), message=str(error))
 
@@ -93,9 +96,10 @@ async def _not_understood(_: Request, error: Exception) -> Json:
 
 
 async def _of_routing(_: Request, error: Exception) -> Json:
-    status = error.status_code if isinstance(error, HTTPException) else 400
-    headers = error.headers if isinstance(error, HTTPException) else None
-    return problem(status, _WORDS.get(status, "bad_request"), str(error), dict(headers or {}))
+    if not isinstance(error, HTTPException):
+        return problem(400, "bad_request", str(error))
+    sentence = f"{error.detail.removesuffix('.')}."
+    return problem(error.status_code, _WORDS.get(error.status_code, "bad_request"), sentence, dict(error.headers or {}))
 
 
 _WORDS = {404: "not_found", 405: "method_not_allowed"}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -65,7 +66,7 @@ class Server:
         try:
             self.service = Service(config)
         except BaseException:
-            self._close_sockets()
+            _close(self._sockets)
             raise
         self.keys = None if config.public else Keys()
         host, port = self._sockets[0].getsockname()[:2]
@@ -83,7 +84,7 @@ class Server:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.service.close()
-        self._close_sockets()
+        _close(self._sockets)
 
     def run(self) -> None:
         """Answer until `stop` is called, or the process is interrupted."""
@@ -107,10 +108,6 @@ class Server:
         lines.append(f"scripts Authorization: Bearer {self.keys.token}")
         return [*lines, f"open    {self.address}?token={self.keys.ticket()}   (once; then a cookie holds)"]
 
-    def _close_sockets(self) -> None:
-        for each in self._sockets:
-            each.close()
-
 
 def listen(config: ServeConfig) -> list[socket.socket]:
     """Return what listens: on this machine alone, unless another address is asked for.
@@ -126,11 +123,18 @@ def listen(config: ServeConfig) -> list[socket.socket]:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
             found.append(socket.create_server((host, port), family=family, backlog=_CONNECTIONS))
         except OSError as error:
-            if not found:  # a machine may lack IPv6
-                raise InputError(
-                    f"Cannot listen at {host}:{port} ({error.strerror}); choose another --port or --host."
-                ) from error
+            if found and error.errno != errno.EADDRINUSE:
+                continue  # a machine may lack IPv6; a port that another program has would be taken for ours
+            _close(found)
+            raise InputError(
+                f"Cannot listen at {host}:{port} ({error.strerror}); choose another --port or --host."
+            ) from error
     return found
+
+
+def _close(sockets: Iterable[socket.socket]) -> None:
+    for each in sockets:
+        each.close()
 
 
 @contextmanager

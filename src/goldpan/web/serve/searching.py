@@ -18,7 +18,7 @@ from goldpan.web.serve.describing import describe, known_columns
 from goldpan.web.serve.errors import as_problem
 from goldpan.web.serve.schemas import Query, SearchRequest
 from goldpan.web.serve.served import ServedPool, find
-from goldpan.web.serve.service import Service, from_base64, known_rows
+from goldpan.web.serve.service import Service, from_base64
 
 _BARE: dict[str, Any] = {"metadata": None, "picture": None}
 
@@ -91,9 +91,7 @@ async def _vector(service: Service, pool: ServedPool, query: Query) -> NDArray[n
         return await service.of_url(pool, query.image_url)
     if query.vector is not None:
         return pool.vector(query.vector)
-    row = known_rows(pool, [query.row or 0])
-    found: NDArray[np.float32] = (await service.work.run(pool.pool.vectors, row, pool.pool.modalities[0]))[0]
-    return found
+    return await service.of_row(pool, query.row or 0)
 
 
 async def _find(

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from goldpan.core.errors import ImageError, InputError
 from goldpan.core.machine import processors
-from goldpan.core.records import Ids
+from goldpan.core.records import Ids, Metric
 from goldpan.fetch.client import Fetcher, FetchOptions
 from goldpan.formats.clip_indices import Modality
 from goldpan.imaging.opening import open_image
@@ -104,6 +104,16 @@ class Service:
         with self.metrics["download_time"].time():
             fetched = await self._fetches.run(self._fetcher.fetch, url)
         return await self.of_image(pool, fetched.body)
+
+    async def of_row(self, pool: ServedPool, row: int) -> NDArray[np.float32]:
+        """Return the vector of a row, ``(dim,)``."""
+        if not pool.by_row:
+            raise InputError(f"{pool.name} cannot be asked about rows: its index does not keep vectors by row.")
+        side = pool.pool.modalities[0]
+        found: NDArray[np.float32] = (await self.work.run(pool.pool.vectors, known_rows(pool, [row]), side))[0]
+        if not np.isfinite(found).all() or not (found.any() or pool.pool.metric is Metric.HAMMING):
+            raise InputError(f"Row {row} of {pool.name} has no {side} vector to search by.")
+        return found
 
     async def search(
         self, pool: ServedPool, queries: NDArray[np.float32], k: int, modality: Modality, *, vectors: bool
