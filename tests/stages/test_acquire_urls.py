@@ -167,6 +167,82 @@ def test_ids_of_the_list(ws: Workspace, server: HostileServer, tmp_path: Path) -
     assert acquire(ws, server, other).failures == {"duplicate_id": 1}
 
 
+def test_a_list_of_another_day_shares_what_is_there(ws: Workspace, server: HostileServer, tmp_path: Path) -> None:
+    urls = [server.url("web", f"/{n}.jpg") for n in range(5)]
+    key = [hashlib.sha256(url.encode()).hexdigest()[:16] for url in urls]
+    first = [{"id": "", "url": urls[0]}, {"id": "7", "url": urls[1]}, {"id": "8", "url": urls[2]}]
+    acquire(ws, server, listing(tmp_path / "a.csv", *first))
+    server.asked.clear()
+    second = [{"id": "", "url": urls[n], "caption": str(n)} for n in (0, 1, 1, 3)]
+    second += [
+        {"id": "7", "url": urls[1]},
+        {"id": "8", "url": urls[4]},
+        {"id": "9", "url": urls[2], "sha256": "0" * 64},
+    ]
+    path = listing(tmp_path / "b.csv", *second)
+    report = acquire(ws, server, path)
+    assert (report.rows_out, report.failures) == (5, {"duplicate_id": 1, "wrong_hash": 1})
+    assert asked(server) == ["/3.jpg"]
+    of = {name: row["extra"].get("duplicate_of") for name, row in rows_of(ws).items() if row["source"][-5:] == "b.csv"}
+    assert of == {f"{key[0]}-2": key[0], key[1]: "7", f"{key[1]}-2": "7", key[3]: None, "7-2": "7"}
+    assert reasons_of(ws) == {"8": "duplicate_id", "9": "wrong_hash"}
+    assert ws.blobs.table.count() == 4
+    server.asked.clear()
+    for lists in ([path], [tmp_path / "a.csv", path]):
+        again = acquire(ws, server, *lists)
+        assert again.already_done == again.rows_out == 5 + 3 * (len(lists) - 1)
+    assert server.asked == []
+
+
+def test_what_is_to_be_made_otherwise_or_is_blurred_is_not_shared(
+    ws: Workspace, server: HostileServer, tmp_path: Path
+) -> None:
+    rows = [{"url": server.url("web", "/1.jpg"), "faces": "[[0, 0, 0.5, 1]]"}, {"url": server.url("web", "/2.jpg")}]
+    blurred = listing(tmp_path / "blurred.csv", *rows)
+    plain = [listing(tmp_path / f"{n}.csv", *({"url": row["url"]} for row in rows)) for n in range(3)]
+    acquire(ws, server, blurred, image_size=20, box_column="faces")
+    acquire(ws, server, plain[0], image_size=20)
+    assert asked(server) == ["/1.jpg", "/1.jpg", "/2.jpg"]
+    acquire(ws, server, plain[1], image_size=20)
+    assert len(asked(server)) == 3
+    acquire(ws, server, plain[2])
+    assert len(asked(server)) == 5
+    sizes = {(row["source"][-5:], row["width"]) for row in rows_of(ws).values()}
+    assert sizes == {("d.csv", 20), ("0.csv", 20), ("1.csv", 20), ("2.csv", 60)}
+
+
+def test_shards_share_nothing(ws: Workspace, server: HostileServer, tmp_path: Path) -> None:
+    lists = [listing(tmp_path / f"{n}.csv", {"url": server.url("web", "/1.jpg")}) for n in range(3)]
+    acquire(ws, server, lists[0], output=tmp_path / "out", output_format="webdataset")
+    acquire(ws, server, lists[1])
+    acquire(ws, server, lists[2], output=tmp_path / "out2", output_format="webdataset")
+    assert len(asked(server)) == 3
+
+
+def test_other_sizes_than_those_of_then_are_told(ws: Workspace, server: HostileServer, tmp_path: Path) -> None:
+    path = listing(tmp_path / "list.csv", {"url": server.url("web", "/1.jpg")})
+    assert "made_otherwise" not in acquire(ws, server, path, image_size=20).details
+    for _ in range(2):
+        report = acquire(ws, server, path, image_size=30, encode_format="png")
+        assert report.details["made_otherwise"] == {"image_size": [20, 30], "encode_format": ["jpg", "png"]}
+        assert report.outputs["not made anew"].startswith(
+            "1 rows that were there; an earlier run had encode_format jpg, not png, image_size 20, not 30."
+        )
+    assert "made_otherwise" not in acquire(ws, server, path, image_size=20).details
+    other = listing(tmp_path / "other.csv", {"url": server.url("web", "/1.jpg")})
+    assert "made_otherwise" not in acquire(ws, server, other).details
+
+
+def test_which_flag_lets_through_what_was_refused(ws: Workspace, server: HostileServer, tmp_path: Path) -> None:
+    path = listing(tmp_path / "list.csv", {"url": server.url("web", "/1.jpg")}, {"url": "http://127.0.0.1/1.jpg"})
+    report = acquire(ws, server, path, ports=[80], allow_private=False)
+    assert report.failures == {"port_not_allowed": 1, "private_address": 1}
+    port, private = report.next_steps
+    assert "--retry port_not_allowed --ports 80 --ports PORT" in port
+    assert "--retry private_address --allow-private" in private
+    assert acquire(ws, server, path, retry=["port_not_allowed"]).rows_out == 1
+
+
 def test_numbers_that_pandas_made_floats(ws: Workspace, server: HostileServer, tmp_path: Path) -> None:
     url = server.url("web", "/1.jpg")
     pq.write_table(pa.table({"SAMPLE_ID": [12.0, np.nan], "url": [url, url]}), tmp_path / "list.parquet")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import deque
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 from goldpan.formats.json_records import BadRecord
 
@@ -25,7 +26,7 @@ def read_cells(lines: Iterable[str], delimiter: str, *, is_quoted: bool = True) 
         csv.Error: one line alone is too long.
     """
     source = _Lines(lines)
-    quoting = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE
     width = 0
     while not source.is_done:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections import Counter
@@ -13,11 +12,9 @@ from typing import Any, NamedTuple
 from goldpan.formats.img2dataset.layout import Slot
 from goldpan.stages.acquire.digests import DigestMap, Texts
 from goldpan.stages.acquire.door import Door, Fate
+from goldpan.stages.acquire.earlier import Earlier, usual_id
 from goldpan.stages.acquire.links import Link
 from goldpan.store.failures import Failure
-
-_ID_DIGITS = 16
-
 
 Key = tuple[str, str]
 
@@ -44,12 +41,12 @@ class Ticket(NamedTuple):
 
 
 class Repeat(NamedTuple):
-    """A row without boxes whose URL stands in an earlier row too, and so is not fetched again.
+    """A row without boxes whose URL another row has, earlier in this run or in the workspace: it is not fetched again.
 
     Attributes:
         source: name of its list.
         id: of the row.
-        first: id of the row with the same URL that is fetched.
+        first: id of the row with the same URL that is, or was, fetched.
         fields: columns of `images`.
         extra: all other columns.
         sha256: that the bytes are to have; empty where none is given.
@@ -75,14 +72,14 @@ class Register:
         door: counts the rows.
         prefix: of all ids.
         folder: for the file of repeats, which has no name and so goes with the process.
-        fetches_repeats: fetch every row, also where an earlier one names the same URL.
+        earlier: knows what was fetched before; where None every row is fetched, also where another one has its URL.
 
     Attributes:
         entered: rows that were led to the door.
     """
 
-    def __init__(self, door: Door, prefix: str, folder: Path, *, fetches_repeats: bool) -> None:
-        self._door, self._fetches_repeats = door, fetches_repeats
+    def __init__(self, door: Door, prefix: str, folder: Path, earlier: Earlier | None) -> None:
+        self._door, self._earlier = door, earlier
         self.entered = 0
         self._prefix = prefix
         self._first = DigestMap()  # of URLs whose first row has another id than the usual: the number of its id
@@ -100,14 +97,16 @@ class Register:
                 fate = Fate.BAD
                 self._door.turn_away(link.source, Failure(key, link.reason, link.problem))
             return Ticket(key, link, fate, slot)
-        usual = self._prefix + hashlib.sha256(link.url.encode()).hexdigest()[:_ID_DIGITS]
+        usual = self._prefix + usual_id(link.url)
         first = self._find(link.url, usual)
-        if not link.id or first:
+        if not link.id or first or (self._door.is_taken(link.source, key) and self._fetched_before(link) == key):
             key = self._free(link.source, key if link.id else usual)
         fate = self._door.meet(link.source, key)
         if not first and key != usual and fate is not Fate.ID_IS_TAKEN:
             self._first.put(link.url, 1 + self._ids.append(key))
-        if fate is not Fate.FRESH or not first or self._fetches_repeats or link.boxes:  # the first may have other boxes
+        if fate is Fate.FRESH:
+            first = self._fetched_before(link) or first
+        if fate is not Fate.FRESH or not first or self._earlier is None or link.boxes:  # the first may have other boxes
             return Ticket(key, link, fate, slot)
         repeat = Repeat(link.source, key, first, link.fields, link.extra, link.sha256, link.md5)
         self._repeats.write(json.dumps(repeat, default=str) + "\n")
@@ -126,6 +125,10 @@ class Register:
     def close(self) -> None:
         """Forget the repeats."""
         self._repeats.close()
+
+    def _fetched_before(self, link: Link) -> str:
+        """Return the id of a row that was fetched by an earlier run from the same URL; empty where there is none."""
+        return self._earlier.find(link.url) if self._earlier is not None else ""
 
     def _find(self, url: str, usual: str) -> str:
         """Return the id of the first row with a URL; empty where there is none before."""

@@ -23,6 +23,7 @@ from goldpan.formats.chunks import chunk_files
 from goldpan.formats.imagefolder import Picture, write_imagefolder
 from goldpan.formats.metadata import open_metadata
 from goldpan.stages.acquire.config import TRANSIENT, WebConfig
+from goldpan.stages.acquire.earlier import tell_what_stays
 from goldpan.stages.acquire.links import Link, read_links
 from goldpan.stages.acquire.urls import bring_in
 from goldpan.stages.stage import Stage
@@ -66,6 +67,7 @@ def run(ws: Workspace, config: RetrievedConfig, executor: Executor, progress: Pr
         report.outputs["left out"] = f"{chosen.nsfw:,} rows marked NSFW, {chosen.beyond:,} beyond --per-class"
     if any(is_transient(Reason(reason)) for reason in report.failures):
         report.next_steps.insert(0, f"the same command with --retry {TRANSIENT} tries again what may pass by itself")
+    tell_what_stays(report, ws, STAGE.name, config, lambda run: True)
     if config.imagefolder is not None:
         _write_imagefolder(ws, config.imagefolder, chosen.rows, report)
     return report

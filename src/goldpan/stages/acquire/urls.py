@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from goldpan.formats.metadata import count_rows
 from goldpan.stages.acquire.barn import Barn
 from goldpan.stages.acquire.config import TRANSIENT, UrlsConfig, WebConfig
 from goldpan.stages.acquire.door import Door
+from goldpan.stages.acquire.earlier import Earlier, tell_what_stays
 from goldpan.stages.acquire.fleet import Fleet
 from goldpan.stages.acquire.gathering import Gatherer
 from goldpan.stages.acquire.intake import absolute
@@ -36,7 +37,7 @@ def run(ws: Workspace, config: UrlsConfig, executor: Executor, progress: Progres
     Raises:
         InputError: a list cannot be read, or no column of it is that of the URLs.
     """
-    lists = {f"urls:{absolute(path)}": path for path in (_find(ws, path) for path in config.lists)}
+    lists = _sources(ws, config.lists)
     for path in lists.values():
         check_columns(path, config)
     links = (link for source, path in lists.items() for link in read_links(path, source, config))
@@ -45,6 +46,7 @@ def run(ws: Workspace, config: UrlsConfig, executor: Executor, progress: Progres
         raise InputError(f"No URLs in {', '.join(map(str, config.lists))}; name lists that hold some.")
     if any(is_transient(Reason(reason)) for reason in report.failures):
         report.next_steps.insert(0, _retry_command(ws, config))
+    tell_what_stays(report, ws, STAGE.name, config, lambda run: lists.keys() & _sources(ws, map(Path, run["lists"])))
     return report
 
 
@@ -75,7 +77,8 @@ def bring_in(
         door = Door(ws, sources, config.reasons_to_retry)
         output = held.enter_context(open_output(ws, config, sources, door, progress))
         barn = Barn(ws, door, output.commit, output.seconds)
-        register = Register(door, config.id_prefix, ws.scratch, fetches_repeats=output.fetches_repeats)
+        earlier = None if output.fetches_repeats else Earlier(ws, config)
+        register = Register(door, config.id_prefix, ws.scratch, earlier)
         held.enter_context(closing(register))
         gathering: Gathering = Gatherer(config, executor.workers)
         if isinstance(executor, RayExecutor):
@@ -95,7 +98,22 @@ def bring_in(
     ws.images.compact()
     report = barn.report()
     report.outputs |= output.made()
+    report.next_steps += _what_would_help(config, report.failures)
     return report
+
+
+def _what_would_help(config: WebConfig, failures: Mapping[str, int]) -> Iterator[str]:
+    """Yield which flags let through what was refused."""
+    if Reason.PORT_NOT_ALLOWED in failures:
+        allowed = " ".join(f"--ports {port}" for port in config.ports)
+        yield f"the same command with --retry port_not_allowed {allowed} --ports PORT asks another port too"
+    if Reason.PRIVATE_ADDRESS in failures and not config.allow_private:
+        yield "the same command with --retry private_address --allow-private asks servers in your own network"
+
+
+def _sources(ws: Workspace, paths: Iterable[Path]) -> dict[str, Path]:
+    """Return lists by their names."""
+    return {f"urls:{absolute(path)}": path for path in (_find(ws, path) for path in paths)}
 
 
 def _find(ws: Workspace, path: Path) -> Path:

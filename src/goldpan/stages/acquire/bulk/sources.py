@@ -72,8 +72,8 @@ def _list(url: str) -> dict[str, Expected]:
     if scheme in _WEB:
         if "*" in url.partition("?")[0]:
             raise InputError(
-                f"{url}: a web server does not tell what it has, so * goes with hf://, s3:// and file:// only; name the "
-                "files, as with {00..41}, and write %2A for a star that belongs to a name."
+                f"{url}: a web server does not tell what it has, so * goes with hf://, s3:// and file:// only; name "
+                "the files, as with {00..41}, and write %2A for a star that belongs to a name."
             )
         return {url: Expected()}
     if not scheme:
