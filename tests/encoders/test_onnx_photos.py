@@ -16,6 +16,7 @@ from goldpan.encoders.loading import EncoderOptions, load_encoder
 from goldpan.encoders.protocol import Encoder
 from goldpan.imaging.opening import open_image
 
+pytestmark = pytest.mark.slow  # `tests/journeys/test_first_steps.py` finds photos by words in a plain run
 CLASSES = np.arange(1000)
 
 

@@ -1,6 +1,7 @@
 """kill -9 at random moments: nothing is lost, nothing is there twice, and the end is that of an undisturbed run."""
 
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -25,14 +26,17 @@ def kill_and_resume(goldpan: Shell, words: tuple[object, ...], rounds: int, long
     return killed
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(10, marks=pytest.mark.slow)])
-def test_embed_survives(goldpan: Shell, shared: Path, rounds: int) -> None:
+@pytest.mark.parametrize(("rounds", "photos"), [(1, 300), pytest.param(10, 1000, marks=pytest.mark.slow)])
+def test_embed_survives(goldpan: Shell, shared: Path, rounds: int, photos: int) -> None:
     encoder = f"onnx:{shared}/models/dual-encoder"
+    (goldpan.folder / "photos").mkdir()
+    for photo in sorted((shared / "data/imagenet1k").iterdir())[:photos]:
+        shutil.copy(photo, goldpan.folder / "photos")
     for name in ("calm", "storm"):
         goldpan("init", name)
-        goldpan("acquire", "folder", name, shared / "data/imagenet1k")
+        goldpan("acquire", "folder", name, "photos")
     goldpan("embed", "calm", "--encoder", encoder)
-    assert kill_and_resume(goldpan, ("embed", "storm", "--encoder", encoder), rounds, 6.0, seed=rounds) > 0
+    assert kill_and_resume(goldpan, ("embed", "storm", "--encoder", encoder), rounds, photos * 0.006, seed=rounds) > 0
     calm, storm = (Workspace(goldpan.folder / name).vectors(encoder) for name in ("calm", "storm"))
     np.testing.assert_array_equal(calm.ids, storm.ids)
     np.testing.assert_array_equal(calm.array, storm.array)
@@ -40,12 +44,13 @@ def test_embed_survives(goldpan: Shell, shared: Path, rounds: int) -> None:
     assert statuses[-1] == "done"
 
 
-def test_acquire_survives(goldpan: Shell, shared: Path) -> None:
+@pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_acquire_survives(goldpan: Shell, shared: Path, rounds: int) -> None:
     for name in ("calm", "storm"):
         goldpan("init", name)
     words = ("acquire", "folder", "storm", shared / "data", "--max-failures", "100%", "--copy-bytes")
     goldpan("acquire", "folder", "calm", *words[3:])
-    kill_and_resume(goldpan, words, 3, 3.0, seed=1)
+    kill_and_resume(goldpan, words, rounds, 3.0, seed=rounds)
     calm, storm = (Workspace(goldpan.folder / name) for name in ("calm", "storm"))
     assert calm.images.to_table().equals(storm.images.to_table())
     assert calm.blobs.table.count() == storm.blobs.table.count()

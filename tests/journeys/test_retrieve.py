@@ -18,6 +18,9 @@ from tests.hostile import Ask, Case, HostileServer, no_robots
 from tests.hostile_cases import png
 from tests.journeys.conftest import Shell
 
+ROUNDS = [1, pytest.param(4, marks=pytest.mark.slow)]
+"""How often a command is killed."""
+
 
 def storm(goldpan: Shell, words: tuple[object, ...], rounds: int, longest_s: float, code: int = 0) -> Any:
     """Start a command and kill it, again and again; then let it end, and return its report."""
@@ -58,12 +61,13 @@ def lines(goldpan: Shell, shared: Path) -> Path:
     return folder
 
 
-def test_substring_survives(goldpan: Shell, shared: Path, lines: Path) -> None:
+@pytest.mark.parametrize("rounds", ROUNDS)
+def test_substring_survives(goldpan: Shell, shared: Path, lines: Path, rounds: int) -> None:
     classes = shared / "data/templates/ImageNet.json"
     words = ("retrieve", "substring", "--metadata", lines, "--classes", classes, "-o")
     calm = goldpan.json(*words, "calm")
     assert (calm["rows_in"], calm["rows_out"], calm["failures"]) == (240_000, 240_000, {})
-    end = storm(goldpan, (*words, "storm"), 2, 4.0)
+    end = storm(goldpan, (*words, "storm"), rounds, 4.0)
     assert end["rows_in"] == 240_000
     assert files(goldpan.folder / "storm") == files(goldpan.folder / "calm")
     again = goldpan.json(*words, "storm")
@@ -73,14 +77,15 @@ def test_substring_survives(goldpan: Shell, shared: Path, lines: Path) -> None:
     assert rows[0].keys() == {"SAMPLE_ID", "URL", "TEXT", "QUERY", "file"}
 
 
-def test_embed_survives(goldpan: Shell, shared: Path) -> None:
+@pytest.mark.parametrize("rounds", ROUNDS)
+def test_embed_survives(goldpan: Shell, shared: Path, rounds: int) -> None:
     table = pq.read_table(shared / "data/captions/laion_10000.parquet", columns=["URL", "TEXT"])
     (goldpan.folder / "parts").mkdir()
     for number in range(8):
         pq.write_table(table.slice(number * 100, 100), goldpan.folder / "parts" / f"{number:02d}.parquet")
     words = ("retrieve", "embed", "--metadata", "parts", "--encoder", f"onnx:{shared / 'models/dual-encoder'}", "-o")
     goldpan(*words, "calm")
-    end = storm(goldpan, (*words, "storm"), 2, 4.0)
+    end = storm(goldpan, (*words, "storm"), rounds, 4.0)
     assert end["rows_out"] == 800
     calm, rough = files(goldpan.folder / "calm"), files(goldpan.folder / "storm")
     assert calm.keys() == rough.keys()
@@ -117,12 +122,13 @@ def share_found(folder: Path, first: int = 5) -> float:
     return float(np.mean([name in labels[:first] for name, labels in by_class.items()]))
 
 
-def test_semantic_survives(goldpan: Shell, shared: Path) -> None:
+@pytest.mark.parametrize("rounds", ROUNDS)
+def test_semantic_survives(goldpan: Shell, shared: Path, rounds: int) -> None:
     pool_of_photos(goldpan, shared, 60)
     words = ("retrieve", "semantic", "--pool", "ws", "--classes", "classes.json", "--batch-classes", "1")
     words = (*words, "--results-per-query", "10", "-o")
     goldpan(*words, "calm")
-    end = storm(goldpan, (*words, "storm"), 2, 3.0)
+    end = storm(goldpan, (*words, "storm"), rounds, 3.0)
     assert end["rows_out"] == 60
     assert files(goldpan.folder / "storm") == files(goldpan.folder / "calm")
     assert goldpan.json(*words, "storm")["already_done"] == 60
@@ -157,7 +163,8 @@ async def nothing(ask: Ask) -> None:
     await ask.reply(status="404 Not Found")
 
 
-def test_fetch_survives(goldpan: Shell) -> None:
+@pytest.mark.parametrize("rounds", ROUNDS)
+def test_fetch_survives(goldpan: Shell, rounds: int) -> None:
     """From captions to an ImageFolder: substring, fetch killed and resumed; every image in each of its classes."""
     hosts = 8
     with HostileServer([Case(f"host{i}", numbered, None, None, "/", no_robots) for i in range(hosts)]) as server:
@@ -182,7 +189,7 @@ def test_fetch_survives(goldpan: Shell) -> None:
             goldpan("init", name)
         goldpan("retrieve", "fetch", "calm", *words, "calm_images", code=3)
         server.asked.clear()
-        end = storm(goldpan, ("retrieve", "fetch", "storm", *words, "storm_images"), 2, 3.0, code=3)
+        end = storm(goldpan, ("retrieve", "fetch", "storm", *words, "storm_images"), rounds, 3.0, code=3)
         assert end["rows_in"] == len(expected) > 150
         assert end["failures"] == {"not_found": len(expected) - len(there)}
         assert end["nsfw_left_out"] > 0

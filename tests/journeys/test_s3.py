@@ -31,6 +31,7 @@ def photos(shared: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_from_photos_to_a_release_in_a_bucket(goldpan: Shell, bucket: str, photos: Path) -> None:
     ws, release = f"{bucket}/ws", f"{bucket}/releases/gold"
     assert f"goldpan acquire folder {ws} FOLDER" in goldpan("init", ws).stderr
