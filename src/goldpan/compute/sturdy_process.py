@@ -132,7 +132,8 @@ class Process:
             end = LENGTH_BYTES + int.from_bytes(self._received[:LENGTH_BYTES], "little")
             if len(self._received) < end:
                 return
-            kind, *values = pickle.loads(self._received[LENGTH_BYTES:end])  # noqa: S301  our own child's
+            with memoryview(self._received) as received, received[LENGTH_BYTES:end] as body:  # which copies nothing
+                kind, *values = pickle.loads(body)  # noqa: S301  our own child's
             del self._received[:end]
             if kind == Answer.READY:
                 self.is_ready = True

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import quote, urljoin
 
@@ -27,6 +28,7 @@ _PARTS = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*):(?://(?P<authority>[^/?#\\]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?)?",
     re.IGNORECASE,
 )
+_HOSTS = 4096  # remembered: a list names each of its hosts many times
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _HOST_PORT = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{0,5}))?")
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
@@ -67,9 +69,7 @@ class Url:
     @property
     def address(self) -> IPv4Address | IPv6Address | None:
         """The host where it is an address, None where it is a name."""
-        with suppress(ValueError):
-            return IPv6Address(self.host) if ":" in self.host else IPv4Address(self.host)
-        return None
+        return _address(self.host)
 
 
 def parse_url(text: str) -> Url:
@@ -152,6 +152,7 @@ def _ipv6(host: str) -> str | None:
     return None
 
 
+@lru_cache(_HOSTS)
 def _name(host: str) -> str | None:
     """Return a name in lower-case ASCII, or IPv4 with dots, None for what is neither."""
     if not host.isascii():
@@ -179,6 +180,13 @@ def _ipv4(host: str) -> str | None:
     if len(first) > 3 or max(first, default=0) > 255 or last >= 256 ** (4 - len(first)):
         return None
     return str(IPv4Address(int.from_bytes(bytes(first).ljust(4, b"\0")) + last))
+
+
+@lru_cache(_HOSTS)
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    with suppress(ValueError):
+        return IPv6Address(host) if ":" in host else IPv4Address(host)
+    return None
 
 
 def _number(part: str) -> int:

@@ -12,6 +12,9 @@ from goldpan.core.errors import FormatError
 from goldpan.formats.img2dataset.journal import Place
 
 _BLOCK = tarfile.BLOCKSIZE
+_OWNER = b"0000000\0" * 2  # root
+_TAIL = b"0" + bytes(100) + b"ustar\x0000" + bytes(247)
+_SUM = sum(_TAIL) + 8 * ord(" ")  # of what is the same in all headers, the checksum's own place filled with blanks
 
 
 class TarFile:
@@ -81,10 +84,8 @@ class TarFile:
 
 def _header(name: str, size: int) -> bytes:
     """Return the block before a file: POSIX ustar, read-only, owned by root. `tarfile` takes three times as long."""
-    owner = b"0000000\0" * 2
-    head = name.encode().ljust(100, b"\0") + b"0000444\0" + owner + b"%011o\0%011o\0" % (size, int(time.time()))
-    tail = b"0" + bytes(100) + b"ustar\x0000" + bytes(247)
-    return head + b"%06o\0 " % (sum(head) + 8 * ord(" ") + sum(tail)) + tail
+    head = name.encode().ljust(100, b"\0") + b"0000444\0" + _OWNER + b"%011o\0%011o\0" % (size, int(time.time()))
+    return head + b"%06o\0 " % (sum(head) + _SUM) + _TAIL
 
 
 def places(path: Path) -> Iterator[tuple[str, Place]]:

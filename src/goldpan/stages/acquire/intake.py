@@ -216,11 +216,14 @@ _SETTABLE = {"label", "caption", "split", "license", "author", "taken_at"}
 assert set(IMAGES.names) >= _SETTABLE  # noqa: S101
 
 
+_encode = json.JSONEncoder(sort_keys=True, default=str).encode  # made once: `json.dumps` would each time
+
+
 def extra_text(extra: dict[str, Any]) -> str | None:
     """Return the rest of a row as the column `extra` has it: JSON, which has no NaN; None for nothing."""
     if not extra:
         return None
-    text = json.dumps(extra, sort_keys=True, default=str)
+    text = _encode(extra)
     if "NaN" in text or "Infinity" in text:  # as a number, or as a text, which stays as it is
         text = json.dumps(json.loads(text, parse_constant=str))
     return readable(text)

@@ -28,7 +28,8 @@ OF_IMAGES = frozenset({
 })  # fmt: skip
 """Reasons that are found in the bytes that came: "failed_to_resize"; with all others, nothing usable came."""
 
-_OURS = {*OUTCOME.names, "file", "jpg", "png", "webp"}
+_NOTHING = dict.fromkeys(OUTCOME.names)
+_OURS = {*_NOTHING, "file", "jpg", "png", "webp"}
 _STATUS = re.compile(r"HTTP Error (\d{3})")
 _SAID = {"hash mismatch": Reason.WRONG_HASH, "X-Robots-Tag": Reason.OPTED_OUT, "timed out": Reason.TIMED_OUT}
 
@@ -57,7 +58,7 @@ def row_of_failure(ticket: Ticket, key: str, failure: Failure) -> dict[str, Any]
 
 
 def _row(ticket: Ticket, key: str, status: str) -> dict[str, Any]:
-    return listed_columns(ticket.link) | dict.fromkeys(OUTCOME.names) | {"key": key, "status": status}
+    return listed_columns(ticket.link) | _NOTHING | {"key": key, "status": status}
 
 
 def listed_columns(link: Link) -> dict[str, Any]:
