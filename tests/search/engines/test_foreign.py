@@ -1,5 +1,6 @@
 """Index files of faiss that others wrote."""
 
+import ctypes
 from pathlib import Path
 
 import faiss
@@ -51,7 +52,9 @@ def test_distances_are_known_as_such(tmp_path: Path) -> None:
     assert ForeignIndex(path).metric is Metric.SQEUCLIDEAN
 
 
-def test_lists_on_disk_lie_beside_the_index_wherever_it_is_moved(tmp_path: Path) -> None:
+def test_lists_on_disk_lie_beside_the_index_wherever_it_is_moved(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """What index_combiner of clip-retrieval leaves: populated.index and merged_index.ivfdata."""
     from faiss.contrib.ondisk import merge_ondisk
 
@@ -67,7 +70,12 @@ def test_lists_on_disk_lie_beside_the_index_wherever_it_is_moved(tmp_path: Path)
     faiss.write_index(trained, str(made / "populated.index"))
     expected = trained.search(QUERIES, 5)[1]
     moved = made.rename(tmp_path / "image.index")
+    flush_of_c = ctypes.CDLL(None).fflush
+    flush_of_c(None)
+    capfd.readouterr()
     index = ForeignIndex(moved / "populated.index")
+    flush_of_c(None)
+    assert capfd.readouterr().out == ""  # stdout is for reports
     assert index.n == N
     np.testing.assert_array_equal(index.search(QUERIES, 5).ids, expected)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -12,6 +16,20 @@ from numpy.typing import NDArray
 from goldpan.core.errors import FormatError, InputError
 from goldpan.core.machine import processors
 from goldpan.core.records import Ids, Metric, Neighbors
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Drop what C prints on stdout, which is for reports: faiss tells there where it looks for lists on disk."""
+    stdout = os.dup(1)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(stdout, 1)
+        os.close(stdout)
 
 
 class ForeignIndex:
@@ -38,7 +56,8 @@ class ForeignIndex:
         if path.name != "populated.index":
             flags = (faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY) if mapped else 0
         try:
-            self._index: Any = faiss.read_index(str(path), flags)
+            with _unheard():
+                self._index: Any = faiss.read_index(str(path), flags)
         except RuntimeError as error:
             lines = str(error).strip().splitlines()
             raise FormatError(path, f"faiss cannot read it: {lines[-1] if lines else error}") from error
