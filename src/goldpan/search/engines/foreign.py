@@ -22,7 +22,7 @@ from goldpan.core.records import Ids, Metric, Neighbors
 def _unheard() -> Iterator[None]:
     """Drop what C prints on stdout, which is for reports: faiss tells there where it looks for lists on disk."""
     stdout = os.dup(1)
-    with open(os.devnull, "wb") as nowhere:
+    with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 1)
     try:
         yield
