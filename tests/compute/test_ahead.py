@@ -50,6 +50,30 @@ def test_no_more_waits_than_the_limit() -> None:
             assert len(made) <= taken + 5  # three wait, one waits for room, one is being made
 
 
+def test_no_more_are_made_until_a_quarter_is_consumed() -> None:
+    made = []
+
+    def items() -> Iterator[int]:
+        for number in range(50):
+            made.append(number)
+            yield 1
+
+    def wait_for(count: int) -> None:
+        end = time.monotonic() + 10
+        while len(made) < count and time.monotonic() < end:
+            time.sleep(0.001)
+        assert len(made) == count
+
+    with Ahead(items(), int, 8) as ahead:
+        taking = iter(ahead)
+        wait_for(10)  # nine wait, which is one too many, and the next one for room
+        next(taking), next(taking)
+        time.sleep(0.05)
+        wait_for(10)
+        next(taking)
+        wait_for(13)
+
+
 def test_an_item_larger_than_the_limit_passes() -> None:
     with Ahead(iter([bytes(100), bytes(100)]), len, 10) as ahead:
         assert len(list(ahead)) == 2

@@ -21,7 +21,8 @@ class Ahead(Generic[Item]):
     Args:
         items: iterated, and closed, in the thread; what it raises is raised where the items are consumed.
         weigh: the size of an item.
-        limit: the items that wait weigh so much at most, or there is one.
+        limit: the items that wait weigh so much at most, or there is one. Once they do, no more are made until a
+            quarter is consumed: threads that wake each other for every item do little else.
         stop: called where no more items are wanted; may hurry the source up.
 
     Example:
@@ -34,6 +35,7 @@ class Ahead(Generic[Item]):
         self._items = items
         self._weigh = weigh
         self._limit = limit
+        self._low = limit - limit // 4
         self._stop = stop
         self._waiting: queue.SimpleQueue[Item | BaseException | object] = queue.SimpleQueue()
         self._weight = 0
@@ -70,13 +72,15 @@ class Ahead(Generic[Item]):
                 raise item
             with self._room:
                 self._weight -= self._weigh(item)  # type: ignore[arg-type]
-                self._room.notify()
+                if self._weight <= self._low:
+                    self._room.notify()
             yield item  # type: ignore[misc]
 
     def interject(self, item: Item) -> None:
         """Put an item among those of the source, where that has none for long; to be called in its thread."""
         with self._room:
-            self._room.wait_for(lambda: self._stopped or not self._weight or self._weight <= self._limit)
+            if self._weight > self._limit:
+                self._room.wait_for(lambda: self._stopped or self._weight <= self._low)
             self._weight += self._weigh(item)
         self._waiting.put(item)
 

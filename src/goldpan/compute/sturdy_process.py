@@ -107,10 +107,10 @@ class Process:
     def receive(self) -> Iterator[tuple[Any, Answer, list[Any]]]:
         """Yield what it has answered since: the item, what the answer is, and what it holds."""
         try:
-            while data := os.read(self.results, _PIPE_BYTES):
-                self._received += data
-                yield from self._answers()
-            self.is_gone = True
+            data = os.read(self.results, _PIPE_BYTES)
+            self._received += data
+            yield from self._answers()
+            self.is_gone = not data
         except BlockingIOError:
             pass
 
