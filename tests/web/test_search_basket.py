@@ -29,7 +29,7 @@ def listed(page: Any) -> list[str]:
     """Open the basket; return the titles of what is in it."""
     page.click("#basket-open")
     page.locator("#basket li, #basket-none:visible").first.wait_for()
-    return [str(one) for one in page.locator("#basket li bdi:first-of-type").all_text_contents()]
+    return [str(one) for one in page.locator("#basket li .caption").all_text_contents()]
 
 
 def taken(window: Window, button: str) -> Path:

@@ -261,6 +261,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(window: Window) -> None:
         problem.wait_for()
         assert sentence in problem.locator("p").inner_text()
         assert window.cards.count() == 0
+        window.page.locator("#asked-picture").wait_for(state="hidden")  # there is none, and nothing stands for it
         assert not window.page.locator("#start, #none, #more, #the-end, #add-all").filter(visible=True).count()
     window.page.select_option("#pool", "strangers")
     window.search("a fish")

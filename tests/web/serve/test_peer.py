@@ -5,11 +5,17 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import faiss
 import httpx
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 import goldpan
 from goldpan.stages.index.config import IndexExportConfig
@@ -86,18 +92,25 @@ def exported(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
 
 
 @pytest.fixture
-def back(python: Path, exported: Path, tmp_path: Path) -> Iterator[str]:
+def back(python: Path, exported: Path) -> Iterator[str]:
     """Their server over our index; its address."""
-    (tmp_path / "indices.json").write_text(json.dumps({"photos": str(exported / "theirs")}))
+    (exported / "indices.json").write_text(json.dumps({"photos": str(exported / "theirs")}))
+    with their_server(python, exported / "indices.json") as address:
+        yield address
+
+
+@contextmanager
+def their_server(python: Path, indices: Path) -> Iterator[str]:
+    """Run their server; gives its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = [python, "-W", "ignore", peer.__file__, "back", tmp_path / "indices.json", str(port)]
-    with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen([*map(str, words)], stdout=log, stderr=log)
+    words, log_file = [python, "-W", "ignore", peer.__file__, "back", indices, port], indices.with_name("log")
+    with log_file.open("w") as log:
+        server = subprocess.Popen(list(map(str, words)), stdout=log, stderr=log)
         try:
             for _ in range(300):
-                assert server.poll() is None, (tmp_path / "log").read_text()
+                assert server.poll() is None, log_file.read_text()
                 try:
                     httpx.get(f"http://127.0.0.1:{port}/indices-list")
                     break
@@ -110,7 +123,7 @@ def back(python: Path, exported: Path, tmp_path: Path) -> Iterator[str]:
 
 
 def test_their_server_answers_from_our_index_as_ours_does(back: str, exported: Path, start: Start) -> None:
-    ours = start(pools=[], indices=_listed(exported), encoder=None, public=True, host="127.0.0.1")
+    ours = start(pools=[], indices=exported / "indices.json", encoder=None)
     vectors = Workspace(exported / "ws").vectors("onnx_dual-encoder").array
     assert ours.get("/indices-list").json() == httpx.get(f"{back}indices-list").json() == ["photos"]
     for row in (0, 7, 99):
@@ -121,10 +134,60 @@ def test_their_server_answers_from_our_index_as_ours_does(back: str, exported: P
     _same(ours, back, "metadata", {"indice_name": "photos", "ids": []})
 
 
-def _listed(exported: Path) -> Path:
-    path = exported / "indices.json"
-    path.write_text(json.dumps({"photos": str(exported / "theirs")}))
-    return path
+@pytest.fixture(scope="module")
+def made_by_them(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eleven parts of embeddings, their numbers unpadded, indexed by clip-retrieval; and lists of theirs on disk."""
+    folder = tmp_path_factory.mktemp("made")
+    random = np.random.default_rng(11)
+    for name in ("img_emb", "text_emb", "metadata"):
+        (folder / "embeddings" / name).mkdir(parents=True)
+    for part in range(11):
+        for side in ("img_emb", "text_emb"):
+            np.save(folder / f"embeddings/{side}/{side}_{part}.npy", _unit(random, 300).astype(np.float16))
+        told = {"caption": [f"{part} \u00e9 {row}" for row in range(300)], "url": [f"http://a/{part}"] * 300}
+        pq.write_table(pa.table(told), folder / f"embeddings/metadata/metadata_{part}.parquet")
+    words = [python, "-W", "ignore", peer.__file__, "index", folder / "embeddings", folder / "hnsw"]
+    subprocess.run(list(map(str, words)), check=True, capture_output=True, timeout=300)
+    (folder / "hnsw/arrow/image.index").symlink_to(folder / "hnsw/image.index")
+    _write_lists(folder / "lists", _unit(random, 3300))
+    (folder / "lists" / "metadata").symlink_to(folder / "hnsw/metadata")
+    return folder
+
+
+def _unit(random: np.random.Generator, rows: int) -> NDArray[np.float32]:
+    vectors = random.standard_normal((rows, 32), np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def _write_lists(folder: Path, vectors: NDArray[np.float32]) -> None:
+    """Write an index of lists, as autofaiss makes them of many millions, whose metadata may be reordered."""
+    folder.mkdir()
+    index = faiss.index_factory(32, "IVF16_HNSW32,PQ8x4", faiss.METRIC_INNER_PRODUCT)
+    index.train(vectors)
+    index.add(vectors)
+    faiss.ParameterSpace().set_index_parameters(index, "nprobe=16,efSearch=32,ht=2048")
+    faiss.write_index(index, str(folder / "image.index"))
+
+
+def test_ours_serves_what_they_made_as_theirs_does(python: Path, made_by_them: Path, start: Start) -> None:
+    plain = {"enable_hdf5": False, "use_arrow": False, "reorder_metadata_by_ivf_index": False}
+    told = {"columns_to_return": ["caption", "url"]}
+    pools = {
+        "hnsw": {"indice_folder": str(made_by_them / "hnsw")} | plain | told,
+        "arrow": {"indice_folder": str(made_by_them / "hnsw/arrow")} | plain | told | {"use_arrow": True},
+        "lists": {"indice_folder": str(made_by_them / "lists")}
+        | plain | told | {"enable_hdf5": True, "reorder_metadata_by_ivf_index": True},
+    }  # fmt: skip
+    indices = made_by_them / "indices.json"
+    indices.write_text(json.dumps(pools))
+    with their_server(python, indices) as back:
+        ours = start(pools=[], indices=indices, encoder=None)
+        assert ours.get("/indices-list").json() == httpx.get(f"{back}indices-list").json() == list(pools)
+        for name, modality in (("hnsw", "image"), ("hnsw", "text"), ("arrow", "image"), ("lists", "image")):
+            for query in _unit(np.random.default_rng(12), 5).tolist():
+                asked = {"embedding_input": query, "modality": modality, "indice_name": name}
+                _same(ours, back, "knn-service", asked | {"num_images": 5, "num_result_ids": 20})
+            _same(ours, back, "metadata", {"indice_name": name, "ids": [0, 3299, 1500, 0]})
 
 
 def _same(ours: Client, back: str, path: str, body: dict[str, Any]) -> None:

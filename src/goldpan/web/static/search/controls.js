@@ -5,6 +5,7 @@ import { tellsUnsafe } from "./facts.js";
 import { recall, remember } from "./memory.js";
 
 const IN_WORDS = { image: "pictures", text: "captions", fused: "both" };
+const WAYS = { text: "by words", image: "by an image: choose one, drop it here or paste it" };
 const COUNTS = [20, 50, 100, 200, 500, 1000];
 const SHOWN = { captions: true, full: false, scores: true };
 
@@ -20,6 +21,7 @@ export class Controls {
       go({ query: null });
       $("words").focus();
     });
+    $("asked-picture").addEventListener("error", (event) => toggle(event.target, false));
     $("pool").addEventListener("change", (event) => this.#turnTo(event.target.value));
     $("modality").addEventListener("change", (event) => go({ modality: event.target.value }));
     $("k").addEventListener("change", (event) => go({ k: Number(event.target.value) }));
@@ -68,7 +70,6 @@ export class Controls {
   /** Offers the pools of the server. */
   offer(pools) {
     $("pool").replaceChildren(...pools.map(({ name }) => make("option", { value: name }, cut(name, 60))));
-    toggle($("pool-choice"), pools.length > 1);
   }
 
   /** Whether near-duplicates are hidden. */
@@ -82,7 +83,8 @@ export class Controls {
     if (pool !== this.pool) this.#offerModalities(pool);
     if (pool !== this.pool || asked.query !== this.asked?.query) this.#showQuery(asked.query, pool);
     Object.assign(this, { asked, pool });
-    $("pool").value = pool.name;
+    $("pool").value = asked.pool ?? pool.name; // none is chosen where the address names one that is not there
+    toggle($("pool-choice"), $("pool").options.length > 1 || !$("pool").value);
     for (const choice of $("modality").querySelectorAll("input"))
       choice.checked = choice.value === (asked.modality ?? pool.modalities[0]);
     this.#showCounts(asked.k);
@@ -91,6 +93,8 @@ export class Controls {
     $("hide-nsfw").checked = !asked.nsfw && tellsUnsafe(pool);
     toggle($("nsfw-choice"), tellsUnsafe(pool));
     $("pool-about").textContent = `${pool.rows.toLocaleString("en")} rows of ${pool.name}`;
+    $("pool-ways").textContent = pool.takes.map((kind) => WAYS[kind]).filter(Boolean).join(" or ");
+    toggle($("pool-takes"), $("pool-ways").textContent);
     $("pool-problem").textContent = pool.problem;
     toggle($("pool-problem"), pool.problem);
   }

@@ -79,9 +79,8 @@ export class Drawer {
       make(
         "span",
         { className: "text" },
-        make("bdi", {}, cut(title, 200)),
-        make("br"),
-        make("bdi", { className: "soft" }, query),
+        make("span", { className: "caption", dir: "auto" }, cut(title, 200)),
+        make("span", { className: "below soft", dir: "auto" }, query),
       ),
       button("Remove", { "aria-label": `Remove ${cut(title, 100)}` }, (event) => this.#remove(item, event.target)),
     );

@@ -142,11 +142,9 @@ function sayHowMany() {
   toggle($("start"), answer && !asked.query);
   const found = asked.query ? (answer?.hits.length ?? 0) : 0;
   const shown = results.visible.length;
-  toggle($("add-all"), found);
+  toggle($("add-all"), asked.query && shown);
   toggle($("none"), answer && asked.query && results.atEnd && !shown);
-  $("none-text").textContent = found
-    ? `All ${counted(found, "answer")} are marked NSFW and hidden.`
-    : "Nothing was found.";
+  $("none-text").textContent = found ? `Nothing is shown: ${results.hiddenSentence()}.` : "Nothing was found.";
   toggle($("show-hidden"), found);
   toggle($("the-end"), found && shown && results.atEnd);
   $("the-end").textContent = `That is all: ${counted(shown, "answer")}.`;
