@@ -73,8 +73,9 @@ CASES = [
 
 
 def marks(case: Case, metric: str) -> list[pytest.MarkDecorator]:
-    """Threads of svs that wait for work keep a processor busy: one metric is enough for a plain run."""
-    return [pytest.mark.slow] if case.package == "svs" and metric != "ip" else []
+    """Threads of svs that wait for work keep a processor busy: one metric, and no dynamic index, for a plain run."""
+    light = case.package != "svs" or (metric == "ip" and not case.spec.startswith("svs:dynamic"))
+    return [] if light else [pytest.mark.slow]
 
 
 PAIRS = [

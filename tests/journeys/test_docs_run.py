@@ -33,8 +33,8 @@ COMMANDS = {
         "cp release/*vecs .",
     ],
 }
-# Their commands are those of other journeys, too.
-SLOW = ("bench_run.md", "retrieve.md", "stores.md")
+# Their commands are those of other tests, too.
+SLOW = ("bench_run.md", "bench_stream.md", "index.md", "retrieve.md", "stores.md")
 
 
 @pytest.fixture(scope="session")
