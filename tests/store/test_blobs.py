@@ -25,6 +25,13 @@ def test_a_copy_is_stored_once(blobs: Blobs) -> None:
     assert blobs.read(blob_uri(key)) == data
 
 
+def test_small_and_large_copies_side_by_side(blobs: Blobs) -> None:
+    copies = [bytes([number]) * size for number, size in enumerate([3, 2 << 20, 1 << 20, 5, 3 << 20])]
+    stored = {hashlib.sha256(data).hexdigest(): data for data in copies}
+    blobs.put(stored)
+    assert {key: blobs.read(blob_uri(key)) for key in stored} == stored
+
+
 def test_a_missing_blob_is_a_reason(blobs: Blobs) -> None:
     with pytest.raises(ImageError) as caught:
         blobs.read(blob_uri("0" * 64))

@@ -11,12 +11,13 @@ from typing import Any
 import pycurl
 
 from goldpan.core.interrupts import uninterrupted
+from goldpan.core.machine import give_back_large_blocks
 from goldpan.fetch.exchange import Exchange, Receiver
 from goldpan.fetch.options import FetchOptions
 from goldpan.fetch.sockets import make_room
 from goldpan.fetch.verdict import Problem, problem_of
 
-MOST_BYTES = 256 << 20
+MOST_BYTES = 128 << 20
 """Bytes of unfinished bodies held at once; beyond, all transfers but the eldest are paused."""
 _SWEEP_SECONDS = 0.25
 _EVENTS_AT_ONCE = 1024
@@ -36,6 +37,7 @@ class Wire:
     """
 
     def __init__(self, options: FetchOptions) -> None:
+        give_back_large_blocks()
         self._options = options
         self._multi = pycurl.CurlMulti()
         self._epoll = select.epoll()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _ROW = re.compile(r"^(?P<path>.+\.parquet)#key=(?P<key>.+)$")
 _SCHEME = "blob:"
 _MAX_BYTES = 1 << 28
+_LARGE = 1 << 20
 _AT_ONCE = 8
 
 
@@ -184,7 +186,19 @@ class _Rows:
 
 
 def _as_rows(contents: dict[str, bytes]) -> pa.Table:
-    return pa.table([list(contents), list(contents.values())], schema=BLOBS)
+    parts = list(_parts(contents.values()))
+    return pa.table([list(contents), pa.chunked_array(parts, pa.large_binary())], schema=BLOBS)
+
+
+def _parts(copies: Iterable[bytes]) -> Iterator[pa.Array]:
+    """Yield copies as Arrow: small ones together, each large one where it is in memory."""
+    for is_large, some in groupby(copies, lambda data: len(data) >= _LARGE):
+        if is_large:
+            for data in some:
+                span = pa.array([0, len(data)], pa.int64()).buffers()[1]
+                yield pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, [None, span, pa.py_buffer(data)])
+        else:
+            yield pa.array(list(some), pa.large_binary())
 
 
 def _key(sha256: str) -> int:

@@ -18,7 +18,7 @@ from goldpan.store.failures import Failure
 from goldpan.store.pace import FIRST_SECONDS, Pace
 from goldpan.store.workspace import Workspace
 
-_MAX_WAITING_BYTES = 128 << 20
+_MAX_WAITING_BYTES = 64 << 20
 _ROW_BYTES = 1 << 10
 Commit = Callable[[], AbstractContextManager[None]]
 
