@@ -13,8 +13,8 @@ _LARGE = 4 << 20
 def give_back_large_blocks() -> None:
     """Let what is freed of 4 MiB and more go back to the system at once, where the C library can (glibc).
 
-    Of itself it keeps such blocks once one of 32 MiB was freed, between others that are in use: bodies that grow side by
-    side then take twice their size.
+    Of itself it keeps such blocks once one of 32 MiB was freed, between others that are in use: bodies that grow side
+    by side then take twice their size.
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE)
