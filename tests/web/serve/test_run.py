@@ -45,6 +45,31 @@ def test_it_serves_until_interrupted(colors: tuple[Path, str], tmp_path: Path, s
     assert not token.exists()
 
 
+def test_requests_that_are_under_way_do_not_keep_it(colors: tuple[Path, str]) -> None:
+    words = [*SERVE, colors[0], "--public", "--host", "127.0.0.1", "--port", "0"]
+    server = subprocess.Popen([*map(str, words)], stderr=subprocess.PIPE, text=True)
+    told = ""
+    while "open " not in told:
+        told += server.stderr.readline()
+    port = int(re.search(r"open +http://127\.0\.0\.1:(\d+)/", told)[1])
+    with socket.create_connection(("127.0.0.1", port)) as half, socket.create_connection(("127.0.0.1", port)):
+        half.sendall(b"POST /knn-service HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+        assert httpx.get(f"http://127.0.0.1:{port}/health").is_success  # it has seen the half request by now
+        server.send_signal(signal.SIGINT)
+        _, err = server.communicate(timeout=30)
+        assert b"The server ends." in half.recv(2000)
+    assert server.returncode == 0
+    assert err.splitlines() == ["ERROR:    Cancel 1 running task(s), timeout graceful shutdown exceeded"]
+
+
+def test_it_may_be_ended_as_soon_as_it_greets(colors: tuple[Path, str]) -> None:
+    server = subprocess.Popen([*map(str, [*SERVE, colors[0], "--port", "0"])], stderr=subprocess.PIPE, text=True)
+    while "open " not in server.stderr.readline():
+        assert server.poll() is None
+    server.terminate()
+    assert (server.communicate(timeout=20)[1], server.returncode) == ("", 0)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -53,9 +78,12 @@ def test_it_serves_until_interrupted(colors: tuple[Path, str], tmp_path: Path, s
         (["--indices", "none.json"], "none.json"),
         (["--public", "--keep", "ws"], "choose one of them"),
         (["--port", "99999"], "port"),
+        (["--ports", "0"], "greater than 0"),
+        (["--violence", "words.npy"], "no NumPy array of numbers"),
     ],
 )
 def test_mistakes_are_one_sentence(tmp_path: Path, words: list[str], said: str) -> None:
+    (tmp_path / "words.npy").write_text("words")
     done = subprocess.run([*SERVE, *words], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert said in done.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -45,7 +45,9 @@ class ServeConfig(Config):
     image_urls: bool = Field(True, description="Fetch images that queries name by URL.")
     remote_pictures: bool = Field(False, description="Fetch and show pictures that rows name by URL only.")
     allow_private: bool = Field(False, description="Fetch them from addresses that are not public too.")
-    ports: list[int] = Field([80, 443], description="Ports that their URLs may name.", min_length=1)
+    ports: list[Annotated[int, Field(gt=0, le=65535)]] = Field(
+        [80, 443], description="Ports that their URLs may name.", min_length=1
+    )
     aesthetic: Path | None = Field(
         None, description="Folder of rating0.npy to rating9.npy: what the options aesthetic_score and _weight add."
     )

@@ -92,7 +92,7 @@ def _read(path: Path, rows: int) -> Vectors:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
     except ValueError as error:
-        raise FormatError(path, f"no NumPy array: {error}") from error
+        raise FormatError(path, "no NumPy array of numbers.") from error
     vectors = np.atleast_2d(np.squeeze(found)).astype(np.float32)
     if vectors.ndim != 2 or len(vectors) != rows:
         raise FormatError(path, f"it has the shape {found.shape}; {rows} vector(s) are needed.")

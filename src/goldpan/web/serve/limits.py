@@ -43,6 +43,9 @@ class Limits:
         except TimeoutError:
             if not started.yes:
                 await _late(self._config.timeout, body)(scope, receive, send)
+        except asyncio.CancelledError:  # the server ends, and has waited
+            if not started.yes:
+                await problem(503, "ending", "The server ends.", {"Connection": "close"})(scope, receive, send)
         finally:
             self._requests -= 1
             self._held -= body.size

@@ -40,6 +40,7 @@ def serve(config: ServeConfig) -> None:
         Server(config) as server,
         _token_file(config.token_file, server.keys),
     ):
+        server.heed_signals()
         sys.stderr.writelines(f"{line}\n" for line in server.greeting())
         server.run()
 
@@ -85,6 +86,11 @@ class Server:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.service.close()
         _close(self._sockets)
+
+    def heed_signals(self) -> None:
+        """Have a request to end, from now on, bring `run` to its end, or keep it from beginning."""
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, self._server.handle_exit)
 
     def run(self) -> None:
         """Answer until `stop` is called, or the process is interrupted."""
@@ -158,8 +164,10 @@ def _for_its_owner(path: str, flags: int) -> int:
 @contextmanager
 def _ended_like_interrupted() -> Iterator[None]:
     """Take a request to end (SIGTERM) for an interrupt, so that what is to be tidied up is."""
-    usual = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    usual = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, usual)
+        for signum, handler in usual.items():
+            signal.signal(signum, handler)
