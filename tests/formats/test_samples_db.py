@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -72,6 +74,21 @@ def test_what_made_it_is_known(tmp_path: Path) -> None:
     (tmp_path / "other.db").write_bytes(b"no database at all" * 100)
     assert made_with(tmp_path / "other.db") is None
     assert made_with(tmp_path / "nowhere.db") is None
+
+
+def test_a_full_disk_is_said_as_of_any_file(tmp_path: Path) -> None:
+    command = f"""
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+import pyarrow as pa
+from pathlib import Path
+from goldpan.formats.samples_db import write_samples
+write_samples(Path({str(tmp_path / "s.db")!r}), [pa.record_batch({{"TEXT": [f"{{i}} cats" for i in range(9000)]}})])
+"""
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1].startswith("OSError: [Errno"), done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_columns_that_are_no_texts_are_refused(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import pytest
 import goldpan
 from goldpan.core.errors import FormatError, InputError
 from goldpan.core.records import Report
+from goldpan.formats.alone import alone_at
 from goldpan.formats.metadata import read_batches
 
 SAID = [
@@ -201,6 +202,11 @@ def test_what_does_not_belong_together_is_refused(listed: Path, tmp_path: Path) 
     with pytest.raises(FormatError, match="without an index of captions"):
         goldpan.retrieve_index(metadata=[listed], output=tmp_path / "plain.lance")
     assert goldpan.retrieve_index(metadata=[other], output=tmp_path / "other.lance").rows_out == 1
+
+
+def test_two_runs_do_not_add_the_same_rows(listed: Path, tmp_path: Path) -> None:
+    with alone_at(tmp_path / "captions.lance"), pytest.raises(InputError, match="Another run writes to"):
+        goldpan.retrieve_index(metadata=[listed], output=tmp_path / "captions.lance")
 
 
 @pytest.mark.slow

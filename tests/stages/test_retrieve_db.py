@@ -13,6 +13,7 @@ import pytest
 
 import goldpan
 from goldpan.core.errors import InputError
+from goldpan.formats.alone import alone_at
 from goldpan.formats.class_lists import read_classes
 from goldpan.search.captions.language import query_of_class
 
@@ -62,16 +63,19 @@ def test_shards_count_on_and_whole_ones_are_left(listed: Path, tmp_path: Path) -
         return report.already_done
 
     assert write() == 0
-    files = sorted(path.name for path in (tmp_path / "db").iterdir())
+    files = sorted(path.name for path in (tmp_path / "db").glob("[!.]*"))
     assert files == ["part-00007.db", "part-00008.db", "part-00009.db"]
     assert [row[:3] for row in searched(tmp_path / "db/part-00009.db", "cat")] == [
         (number, str(number), f"cat {number}") for number in range(20, 25)
     ]
-    (tmp_path / "db/part-00008.db").unlink()
+    (tmp_path / "db/part-00008.db").rename(half := tmp_path / "db/.part-00008.db.0123abcd.tmp")
     before = (tmp_path / "db/part-00009.db").stat()
     assert write() == 15
     assert (tmp_path / "db/part-00009.db").stat() == before
     assert len(searched(tmp_path / "db/part-00008.db", "cat")) == 10
+    assert not half.exists()
+    with alone_at(tmp_path / "db/part-00007.db"), pytest.raises(InputError, match="Another run writes to"):
+        write()
 
 
 def test_other_files_are_not_written_over(listed: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 import goldpan
 from goldpan.core.errors import FormatError, InputError
 from goldpan.encoders.loading import load_encoder
+from goldpan.formats.alone import alone_at
 from goldpan.formats.vectors import open_vectors
 from tests.web.serve.colors import NAMES, write_encoder
 
@@ -41,7 +42,7 @@ def run(pool: Path, encoder: str, folder: Path, **fields: Any) -> goldpan.Report
 
 
 def stamps(folder: Path) -> dict[str, int]:
-    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*.*")}
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("[!.]*.*")}
 
 
 def test_a_part_a_file(pool: Path, encoder: str, tmp_path: Path) -> None:
@@ -115,6 +116,20 @@ def test_parts_that_are_not_whole_or_whose_file_changed_are_made_again(
     assert np.load(out / "text_emb/text_emb_0002.npy").shape == (1, 12)
 
 
+def test_one_run_at_a_time_makes_a_part_and_removes_what_killed_ones_left(
+    pool: Path, encoder: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    half = out / "text_emb" / ".text_emb_0001.npy.0123abcd.tmp"
+    half.parent.mkdir(parents=True)
+    half.touch()
+    with alone_at(out / "stats/0001.json"), pytest.raises(InputError, match=r"Another run writes to .*0001\.json"):
+        run(pool, encoder, out)
+    report = run(pool, encoder, out)
+    assert (report.rows_out, report.already_done) == (32, 10)
+    assert not half.exists()
+
+
 def test_a_file_that_comes_between_the_others_moves_their_numbers(pool: Path, encoder: str, tmp_path: Path) -> None:
     run(pool, encoder, tmp_path / "out")
     pq.write_table(pa.table({"caption": ["a blue"]}), pool / "0a.parquet")
@@ -137,7 +152,7 @@ def test_a_file_that_breaks_off_leaves_no_part(pool: Path, encoder: str, tmp_pat
     (pool / "4.json").write_text('[{"caption": "a red"}, {"capt')
     with pytest.raises(FormatError, match=r"4\.json at row"):
         run(pool, encoder, tmp_path / "out")
-    assert not list((tmp_path / "out").rglob("*0004*"))
+    assert not list((tmp_path / "out").rglob("[!.]*0004*"))
     (pool / "4.json").unlink()
     assert run(pool, encoder, tmp_path / "out").already_done == 32
 

@@ -13,10 +13,10 @@ import pytest
 
 import goldpan
 from goldpan.core.errors import FormatError, InputError, UnknownName
+from goldpan.formats.alone import alone_in
 from goldpan.stages.retrieve import semantic
 from goldpan.stages.retrieve.config import SemanticConfig
 from goldpan.stages.retrieve.opening import open_pool
-from goldpan.stages.retrieve.results import alone_in
 from goldpan.store.workspace import Workspace
 from tests.web.serve.colors import NAMES, write_encoder, write_index
 

@@ -86,6 +86,20 @@ def replace_folder(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
+def forget_halves(folder: Path, name: str = "*") -> None:
+    """Remove what `replace_file` and `replace_folder` left that were killed; none may be at work there.
+
+    Args:
+        folder: that holds what was to be written; it need not be there.
+        name: of the file or folder to be written, or a pattern.
+    """
+    for left in folder.glob(f".{name}.{'[0-9a-f]' * 8}.tmp"):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+
+
 @contextlib.contextmanager
 def _to_upload(target: RemotePath) -> Iterator[Path]:
     """Give a path on disk with the name of `target`, so that its suffix tells the same format."""

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from goldpan.core.errors import FormatError, StageError
+from goldpan.core.errors import FormatError
 from goldpan.core.records import Ids
 from goldpan.formats.lance_table import open_lance
 
@@ -167,7 +167,7 @@ def _write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], mod
 
     try:
         lance.write_dataset(pa.RecordBatchReader.from_batches(schema, watched()), str(path), mode=mode)
-    except OSError as error:
+    except OSError:
         if problems:
             raise problems[0] from None
-        raise StageError(f"{path} cannot be written: {str(error).splitlines()[0]}") from error
+        raise

@@ -6,9 +6,11 @@ place, so that the order of the columns counts; numbers they read as ``int(float
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +22,7 @@ from goldpan.formats.atomic import replace_file
 COLUMNS = ("SAMPLE_ID", "URL", "TEXT", "HEIGHT", "WIDTH", "LICENSE", "NSFW", "similarity")
 _NUMBERS = ("SAMPLE_ID", "HEIGHT", "WIDTH", "similarity")
 _ABOUT = "goldpan_made_with"
+_DISK = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_IOERR: errno.EIO}
 
 
 def write_samples(
@@ -45,7 +48,11 @@ def write_samples(
     """
     declared = ", ".join(name if name in searched else f"{name} UNINDEXED" for name in COLUMNS)
     rows = 0
-    with replace_file(path) as temporary, closing(sqlite3.connect(temporary, isolation_level=None)) as database:
+    with (
+        replace_file(path) as temporary,
+        closing(sqlite3.connect(temporary, isolation_level=None)) as database,
+        _room(path),
+    ):
         # The file is a temporary one until it is whole: what guards against a crash halfway is of no use.
         database.execute("PRAGMA journal_mode = OFF")
         database.execute("PRAGMA synchronous = OFF")
@@ -64,6 +71,18 @@ def write_samples(
         database.execute(f"INSERT INTO {_ABOUT} VALUES (?, ?)", (settings, rows))
         database.execute("COMMIT")
     return rows
+
+
+@contextmanager
+def _room(path: Path) -> Iterator[None]:
+    """Say as any other file does that the disk is full, or fails."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        number = _DISK.get(error.sqlite_errorcode & 0xFF)  # the rest tells which call failed
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def made_with(path: Path) -> tuple[str, int] | None:

@@ -27,7 +27,8 @@ from goldpan.core.config import Config, runtime_field
 from goldpan.core.errors import InputError
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Report
-from goldpan.formats.atomic import replace_file
+from goldpan.formats.alone import alone_in
+from goldpan.formats.atomic import forget_halves, replace_file
 from goldpan.formats.caption_column import captions_of
 from goldpan.formats.json_text import read_json
 from goldpan.formats.metadata import find_column, metadata_files, read_batches
@@ -69,16 +70,17 @@ def run(config: LaionLikeConfig, progress: Progress | None = None) -> Report:
     progress = progress or Silent()
     captions, urls = _learned(config.captions)
     model = LaionLike(captions, urls, config.seed)
-    _check_record(config, hashlib.sha256(json.dumps([captions, urls]).encode()).hexdigest())
     shards = list(_shards(config))
-    missing = [shard for shard in shards if not shard.is_done(config)]
-    known = config.rows - sum(shard.n for shard in missing)
-    progress.start("rows", config.rows)
-    progress.advance(known)
-    for shard in missing:
-        _make(shard, config, model, LocalExecutor(config.workers))
-        progress.advance(shard.n)
-    progress.finish()
+    with alone_in(config.output):
+        _check_record(config, hashlib.sha256(json.dumps([captions, urls]).encode()).hexdigest())
+        missing = [shard for shard in shards if not shard.is_done(config)]
+        known = config.rows - sum(shard.n for shard in missing)
+        progress.start("rows", config.rows)
+        progress.advance(known)
+        for shard in missing:
+            _make(shard, config, model, LocalExecutor(config.workers))
+            progress.advance(shard.n)
+        progress.finish()
     return Report(
         "bench laion-like",
         rows_in=config.rows,
@@ -150,6 +152,8 @@ def _shards(config: LaionLikeConfig) -> Iterator[_Shard]:
 
 def _make(shard: _Shard, config: LaionLikeConfig, model: LaionLike, executor: LocalExecutor) -> None:
     """Write the files of a shard, each whole or not at all."""
+    for kind in ("metadata", *_KINDS[config.vectors]):
+        forget_halves(config.output / kind, shard.path(config, kind).name)
     first = shard.number * config.shard_rows // BLOCK_ROWS
     sizes = [min(BLOCK_ROWS, shard.n - start) for start in range(0, shard.n, BLOCK_ROWS)]
     topics: list[NDArray[np.int64]] = []

@@ -22,6 +22,7 @@ from goldpan.core.config import Config, runtime_field
 from goldpan.core.errors import InputError, Reason
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Report
+from goldpan.formats.alone import alone_at
 from goldpan.formats.caption_column import caption_column, captions_of
 from goldpan.formats.caption_table import FILE, LETTERS, TOKENS, CaptionTable, create_caption_table, is_lance
 from goldpan.formats.metadata import metadata_files, state_of, steady_batches
@@ -65,11 +66,12 @@ def run(config: CaptionIndexConfig, progress: Progress | None = None) -> Report:
         raise InputError(f"{config.output}: the name of the table ends in .lance.")
     files = [_File.of(path) for path in metadata_files(config.metadata)]
     writer = _Writer(config, progress or Silent())
-    known = writer.add(files)
-    writer.progress.start("indexes")
-    table = CaptionTable(config.output)
-    table.make_indexes()
-    writer.progress.finish()
+    with alone_at(config.output):
+        known = writer.add(files)
+        writer.progress.start("indexes")
+        table = CaptionTable(config.output)
+        table.make_indexes()
+        writer.progress.finish()
     return Report(
         "retrieve index",
         rows_in=table.n + writer.unreadable.total(),

@@ -23,6 +23,8 @@ from goldpan.core.config import Config
 from goldpan.core.errors import InputError, Reason
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Report
+from goldpan.formats.alone import alone_at
+from goldpan.formats.atomic import forget_halves
 from goldpan.formats.caption_column import caption_column
 from goldpan.formats.chunks import chunk_names
 from goldpan.formats.metadata import metadata_files, read_batches, state_of
@@ -57,21 +59,8 @@ def run(config: DatabaseConfig, progress: Progress | None = None) -> Report:
     progress.start("rows")
     unreadable: Counter[str] = Counter()
     rows = _Rows(_batches(config, files, unreadable, progress))
-    written: list[Path] = []
-    done = known = 0
-    while rows.are_left() or not written:
-        path = _numbered(config.output, len(written))
-        there = made_with(path) if path.exists() else None
-        if there is not None and there[0] == settings:
-            size = sum(batch.num_rows for batch in rows.take(there[1]))
-            known += size
-        elif path.exists():
-            raise InputError(f"{path} is there already, and holds something else; remove it, or name another file.")
-        else:
-            taken = rows.take(config.shard_rows)
-            size = write_samples(path, taken, config.searched, first_row=done, settings=settings)
-        written.append(path)
-        done += size
+    with alone_at(_numbered(config.output, 0)):
+        written, done, known = _write(config, rows, settings)
     progress.finish()
     return Report(
         "retrieve db",
@@ -93,6 +82,27 @@ def retrieve_db(**fields: Any) -> Report:
         ``goldpan.retrieve_db(metadata=["laion.parquet"], output="part-00000.db")``
     """
     return run(make_config(DatabaseConfig, fields))
+
+
+def _write(config: DatabaseConfig, rows: _Rows, settings: str) -> tuple[list[Path], int, int]:
+    """Write the files that are not there; return all, and how many rows they have and had before."""
+    written: list[Path] = []
+    done = known = 0
+    while rows.are_left() or not written:
+        path = _numbered(config.output, len(written))
+        forget_halves(path.parent, path.name)
+        there = made_with(path) if path.exists() else None
+        if there is not None and there[0] == settings:
+            size = sum(batch.num_rows for batch in rows.take(there[1]))
+            known += size
+        elif path.exists():
+            raise InputError(f"{path} is there already, and holds something else; remove it, or name another file.")
+        else:
+            taken = rows.take(config.shard_rows)
+            size = write_samples(path, taken, config.searched, first_row=done, settings=settings)
+        written.append(path)
+        done += size
+    return written, done, known
 
 
 def _settings(config: DatabaseConfig, files: Sequence[Path]) -> str:

@@ -27,7 +27,8 @@ from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Report
 from goldpan.encoders.loading import load_encoder
 from goldpan.encoders.protocol import Encoder
-from goldpan.formats.atomic import replace_file
+from goldpan.formats.alone import alone_at
+from goldpan.formats.atomic import forget_halves, replace_file
 from goldpan.formats.caption_column import captions_of
 from goldpan.formats.metadata import metadata_files, state_of, steady_batches
 from goldpan.formats.npy import write_npy
@@ -57,7 +58,8 @@ def run(config: EmbedCaptionsConfig, progress: Progress | None = None) -> Report
         progress.start("captions")
         for part in parts:
             if part not in done:
-                done[part] = _embed(config, encoder, part, progress, settings)
+                with alone_at(part.stats):
+                    done[part] = part.done(settings) or _embed(config, encoder, part, progress, settings)
         progress.finish()
     rows = sum(told["sample_count"] for told in done.values())
     unreadable = sum(told["unreadable"] for told in done.values())
@@ -129,6 +131,8 @@ def _embed(
     """Write one part; return its statistics, under the names of clip-retrieval."""
     part.stats.unlink(missing_ok=True)
     part.vectors.parent.mkdir(parents=True, exist_ok=True)
+    for path in (part.vectors, part.metadata):
+        forget_halves(path.parent, path.name)
     start, state, unreadable = time.time(), state_of(part.source), 0
     step = config.batch_size or encoder.batch_size
 

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from goldpan.core.errors import InputError
-from goldpan.core.locks import hold
 from goldpan.formats.atomic import replace_file
 from goldpan.formats.chunks import Layout, write_chunks
 from goldpan.formats.class_lists import ClassList
 
 _LISTED = 100
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Make a folder where it is not there, and keep other runs out of it until the block ends.
-
-    Raises:
-        InputError: another run is at work there.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    busy = f"Another run writes to {folder}; wait for it to end, then type the command again, or name another folder."
-    with hold(folder / ".lock", InputError(busy)):
-        yield
 
 
 def write_results(
@@ -43,7 +27,7 @@ def write_results(
     """Write chunks, then ``summary.json``; while there is none, the chunks are not whole.
 
     Args:
-        folder: of this run alone, see `alone_in`.
+        folder: of this run alone.
         rows: drawn once.
         layout: of the chunks.
         classes: that were asked for.

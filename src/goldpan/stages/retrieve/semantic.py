@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from goldpan.core.errors import InputError, UnknownName
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Neighbors, Report
+from goldpan.formats.alone import alone_in
 from goldpan.formats.class_lists import ClassList
 from goldpan.formats.clip_indices import Modality, read_indices
 from goldpan.search.fusion import Scale, distinct
@@ -23,7 +24,7 @@ from goldpan.stages.retrieve.opening import open_listed, open_pool
 from goldpan.stages.retrieve.pool import Pool
 from goldpan.stages.retrieve.predicates import Rules
 from goldpan.stages.retrieve.queries import class_vectors
-from goldpan.stages.retrieve.results import alone_in, write_results
+from goldpan.stages.retrieve.results import write_results
 from goldpan.stages.retrieve.told import Teller
 from goldpan.stages.stage import make_config
 

@@ -15,6 +15,7 @@ from goldpan.compute.executor import LocalExecutor
 from goldpan.core.errors import Reason
 from goldpan.core.progress import Progress, Silent
 from goldpan.core.records import Report
+from goldpan.formats.alone import alone_in
 from goldpan.formats.caption_column import captions_of
 from goldpan.formats.chunks import QUERY, chunk_names
 from goldpan.formats.class_lists import ClassList
@@ -25,7 +26,7 @@ from goldpan.stages.retrieve.candidates import Source, open_source
 from goldpan.stages.retrieve.config import SubstringConfig
 from goldpan.stages.retrieve.found import FoundRows, Looked, forget_others
 from goldpan.stages.retrieve.predicates import Rules
-from goldpan.stages.retrieve.results import alone_in, write_results
+from goldpan.stages.retrieve.results import write_results
 from goldpan.stages.stage import make_config
 
 _PARTS = ".parts"
