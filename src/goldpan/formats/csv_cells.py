@@ -16,14 +16,12 @@ def read_cells(lines: Iterable[str], delimiter: str, *, is_quoted: bool = True) 
     A quote may hold line ends, so one that is not closed takes the rows behind it along: up to the end of the file, up
     to what `csv` holds in a cell, or up to the next quote. Where that shows (in the last case by what follows that
     quote, or by a number of cells that is not the first row's) its line is a `BadRecord`, and reading goes on behind.
+    So is a line with a cell of more than 131,072 letters.
 
     Args:
         lines: of the file, with their ends.
         delimiter: between cells.
         is_quoted: whether quotes mean anything.
-
-    Raises:
-        csv.Error: one line alone is too long.
     """
     source = _Lines(lines)
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE
@@ -37,9 +35,10 @@ def read_cells(lines: Iterable[str], delimiter: str, *, is_quoted: bool = True) 
                 width = width or len(cells)
                 if cells:
                     yield cells
-        except csv.Error:
-            if len(source.taken) < 2:
-                raise
+        except csv.Error as error:
+            if len(source.taken) == 1:
+                yield BadRecord(f"cannot be read on line {source.first} of the file: {error}")
+                source.let_go()
         if source.taken:
             yield BadRecord(f"has a quote on line {source.first} of the file that is not closed")
             source.go_back()
