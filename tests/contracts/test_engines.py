@@ -74,7 +74,8 @@ CASES = [
 
 def marks(case: Case, metric: str) -> list[pytest.MarkDecorator]:
     """Threads of svs that wait for work keep a processor busy: one metric, and no dynamic index, for a plain run."""
-    light = case.package != "svs" or (metric == "ip" and not case.spec.startswith("svs:dynamic"))
+    heavy = case.package == "svs" or case.spec.startswith("faiss:NSG")
+    light = not heavy or (metric == "ip" and not case.spec.startswith("svs:dynamic"))
     return [] if light else [pytest.mark.slow]
 
 

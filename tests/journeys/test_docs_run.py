@@ -34,7 +34,7 @@ COMMANDS = {
     ],
 }
 # Their commands are those of other tests, too.
-SLOW = ("bench_run.md", "bench_stream.md", "index.md", "retrieve.md", "stores.md")
+SLOW = {"bench_run", "bench_stream", "bench_tune", "convert", "demo", "index", "project", "retrieve", "sisap", "stores"}
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +86,7 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in SLOW else []) for page in PAGES],
+    [pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.stem in SLOW else []) for page in PAGES],
 )
 def test_the_page_runs(page: Path, scenes: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     scene = scenes / SCENES.get(page.name, "acquired")

@@ -56,6 +56,7 @@ def test_acquire_survives(goldpan: Shell, shared: Path, rounds: int) -> None:
     assert calm.blobs.table.count() == storm.blobs.table.count()
 
 
+@pytest.mark.slow
 def test_shards_make_the_same_table(goldpan: Shell, shared: Path) -> None:
     goldpan("init", "ws")
     goldpan("acquire", "folder", "ws", shared / "data/bsds500")

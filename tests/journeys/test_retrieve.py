@@ -77,15 +77,15 @@ def test_substring_survives(goldpan: Shell, shared: Path, lines: Path, rounds: i
     assert rows[0].keys() == {"SAMPLE_ID", "URL", "TEXT", "QUERY", "file"}
 
 
-@pytest.mark.parametrize("rounds", ROUNDS)
-def test_embed_survives(goldpan: Shell, shared: Path, rounds: int) -> None:
+@pytest.mark.slow
+def test_embed_survives(goldpan: Shell, shared: Path) -> None:
     table = pq.read_table(shared / "data/captions/laion_10000.parquet", columns=["URL", "TEXT"])
     (goldpan.folder / "parts").mkdir()
     for number in range(8):
         pq.write_table(table.slice(number * 100, 100), goldpan.folder / "parts" / f"{number:02d}.parquet")
     words = ("retrieve", "embed", "--metadata", "parts", "--encoder", f"onnx:{shared / 'models/dual-encoder'}", "-o")
     goldpan(*words, "calm")
-    end = storm(goldpan, (*words, "storm"), rounds, 4.0)
+    end = storm(goldpan, (*words, "storm"), 4, 4.0)
     assert end["rows_out"] == 800
     calm, rough = files(goldpan.folder / "calm"), files(goldpan.folder / "storm")
     assert calm.keys() == rough.keys()
@@ -122,13 +122,13 @@ def share_found(folder: Path, first: int = 5) -> float:
     return float(np.mean([name in labels[:first] for name, labels in by_class.items()]))
 
 
-@pytest.mark.parametrize("rounds", ROUNDS)
-def test_semantic_survives(goldpan: Shell, shared: Path, rounds: int) -> None:
+@pytest.mark.slow
+def test_semantic_survives(goldpan: Shell, shared: Path) -> None:
     pool_of_photos(goldpan, shared, 60)
     words = ("retrieve", "semantic", "--pool", "ws", "--classes", "classes.json", "--batch-classes", "1")
     words = (*words, "--results-per-query", "10", "-o")
     goldpan(*words, "calm")
-    end = storm(goldpan, (*words, "storm"), rounds, 3.0)
+    end = storm(goldpan, (*words, "storm"), 4, 3.0)
     assert end["rows_out"] == 60
     assert files(goldpan.folder / "storm") == files(goldpan.folder / "calm")
     assert goldpan.json(*words, "storm")["already_done"] == 60

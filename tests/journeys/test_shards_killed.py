@@ -111,6 +111,7 @@ def test_shards_survive(goldpan: Shell, kind: Kind, rounds: int, images: int) ->
     check(goldpan.folder / "ws", goldpan.folder / "out", images)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up(goldpan: Shell) -> None:
     """Shards on a disk of 70 MB, too small; then there is more room, and the same command ends well."""
     images = 400

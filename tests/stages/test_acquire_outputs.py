@@ -27,6 +27,8 @@ from tests.fetch.serving import serve
 from tests.hostile import Ask, HostileServer
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+TWO_KINDS = [pytest.param(kind, marks=[] if kind in ("webdataset", "files") else pytest.mark.slow) for kind in KINDS]
+"""One file of many images, and a file each; the others in CI."""
 PER_SHARD = 5
 
 
@@ -141,7 +143,7 @@ def test_again_fetches_nothing(ws: Workspace, server: HostileServer, numbers: Pa
     assert {path: path.stat().st_mtime_ns for path in before} | lock == before | lock
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TWO_KINDS)
 def test_what_failed_is_tried_again_in_its_shard(
     ws: Workspace, server: HostileServer, tmp_path: Path, kind: Kind
 ) -> None:
@@ -157,7 +159,7 @@ def test_what_failed_is_tried_again_in_its_shard(
     assert len(table(tmp_path / "out")) == 6
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TWO_KINDS)
 def test_finished_shards_are_taken_over(ws: Workspace, server: HostileServer, numbers: Path, kind: Kind) -> None:
     acquire(ws, server, numbers, kind, image_size=32)
     server.asked.clear()
@@ -194,7 +196,7 @@ def test_rows_that_are_passed_by_are_told_of_on_the_way(ws: Workspace, server: H
     assert other.images.count() == 600
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TWO_KINDS)
 def test_a_list_that_grew_fills_its_last_shard(
     ws: Workspace, server: HostileServer, tmp_path: Path, kind: Kind
 ) -> None:
@@ -219,7 +221,7 @@ class Stops(Silent):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TWO_KINDS)
 def test_a_shard_that_was_broken_off_is_taken_over(
     ws: Workspace, server: HostileServer, numbers: Path, kind: Kind
 ) -> None:
@@ -236,7 +238,7 @@ def test_a_shard_that_was_broken_off_is_taken_over(
     assert set(other.images.to_table()["source"].to_pylist()) == {f"urls:{moved}"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TWO_KINDS)
 def test_a_shard_that_was_broken_off_is_gone_on_with(
     ws: Workspace, server: HostileServer, numbers: Path, kind: Kind
 ) -> None:
@@ -309,6 +311,25 @@ def test_shards_that_went_away_are_noticed(ws: Workspace, server: HostileServer,
     shutil.rmtree(ws.path.parent / "out")
     with pytest.raises(InputError, match=r"but .*00000\.parquet has none"):
         acquire(ws, server, numbers, "webdataset")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["00001.parquet", "00001_stats.json", "00001.tar", "00001"])
+def test_a_file_of_a_finished_shard_that_is_not_there(
+    ws: Workspace, server: HostileServer, numbers: Path, kind: Kind, name: str
+) -> None:
+    acquire(ws, server, numbers, kind)
+    path, away = ws.path.parent / "out" / name, ws.path.parent / "away"
+    if not path.exists():
+        assert (kind, name) not in {("webdataset", "00001.tar"), ("files", "00001")}
+        return
+    path.rename(away)
+    server.asked.clear()
+    with pytest.raises(InputError, match=rf"^{name} of a finished shard is not in .*out; bring it back"):
+        acquire(ws, server, numbers, kind)
+    assert server.asked == []
+    away.rename(path)
+    assert acquire(ws, server, numbers, kind).already_done == 10
 
 
 def test_what_a_watcher_is_told(ws: Workspace, server: HostileServer, numbers: Path) -> None:

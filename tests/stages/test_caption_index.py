@@ -84,7 +84,7 @@ def told(report: Report) -> str:
 
 
 @pytest.mark.parametrize("mode", ["fts", "phrase", "substring"])
-@pytest.mark.parametrize("template", ["ImageNet", "DTD", "Flowers102"])
+@pytest.mark.parametrize("template", [pytest.param("ImageNet", marks=pytest.mark.slow), "DTD", "Flowers102"])
 def test_templates_find_the_same(template: str, mode: str, real: Path, shared: Path, tmp_path: Path) -> None:
     classes = shared / f"data/templates/{template}.json"
     by_index, report = found(tmp_path, real, classes, "always", mode=mode)
