@@ -146,6 +146,14 @@ class Shard:
         return read
 
 
+def missing_files(layout: Layout, shard: int, kind: Kind) -> list[str]:
+    """Return the names of those files of a finished shard that are not there; files of classes are not looked for."""
+    name = layout.name(shard)
+    bodies = {"webdataset": [layout.folder / f"{name}.tar"], "files": [layout.folder / name]}
+    paths = [layout.table(shard), layout.stats(shard), *bodies.get(kind, [])]
+    return [path.name for path in paths if not path.exists()]
+
+
 def finished_entries(layout: Layout, shard: int, kind: Kind) -> dict[str, Entry]:
     """Return what a finished shard tells of its rows, by key, whichever program wrote it.
 

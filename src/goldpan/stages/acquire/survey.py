@@ -10,7 +10,7 @@ from goldpan.core.errors import InputError, Reason
 from goldpan.formats.img2dataset.bodies import Kind
 from goldpan.formats.img2dataset.journal import Entry, read_journal
 from goldpan.formats.img2dataset.layout import Layout, Slot
-from goldpan.formats.img2dataset.shard import finished_entries
+from goldpan.formats.img2dataset.shard import finished_entries, missing_files
 from goldpan.stages.acquire.barn import Harvest
 from goldpan.stages.acquire.door import Door, Fate
 from goldpan.stages.acquire.links import Link
@@ -69,10 +69,15 @@ class Survey:
 
     Attributes:
         events: what is to be told of rows that are not fetched, oldest first.
+
+    Raises:
+        InputError: a file of a finished shard is not there.
     """
 
     def __init__(self, layout: Layout, kind: Kind, door: Door, blobs: Blobs) -> None:
         self._layout, self._kind, self._door, self._blobs = layout, kind, door, blobs
+        for shard in layout.finished():
+            self._check_there(shard)
         self._slot = Slot(-1, -1)
         self._quiet = 0
         self._sample: list[dict[str, Any]] = []
@@ -123,6 +128,13 @@ class Survey:
         """Tell of a row that fails without being fetched."""
         self.events.append(Turned(ticket, failure))
 
+    def _check_there(self, shard: int) -> None:
+        if missing := missing_files(self._layout, shard, self._kind):
+            raise InputError(
+                f"{', '.join(missing)} of a finished shard is not in {self._layout.folder}; bring it back, or fetch to "
+                "another --output with another workspace."
+            )
+
     def _begin(self, shard: int) -> None:
         self._slot, self._quiet, self._entries = Slot(shard, -1), 0, None
         self._is_finished = self._layout.is_finished(shard)
@@ -166,6 +178,8 @@ class Survey:
         reason = self._door.reason_of(link.source, ticket.id)
         if reason is not None:
             return Failure(ticket.id, reason, "it failed before")
+        if self._layout.table(self._slot.shard).exists():
+            self._check_there(self._slot.shard)
         raise InputError(
             f"The workspace has an image of {link.url}, but {self._layout.table(self._slot.shard)} has none; give "
             "--output, --output-format and --per-shard as they were, or begin anew in another workspace and folder."
