@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -54,6 +55,15 @@ def test_a_column_that_is_not_there_names_those_that_are(ws: Workspace, photos: 
         goldpan.acquire_table(ws, table=photos / "list.csv", path_column="a", caption_column="title")
     with pytest.raises(InputError, match="name one of the lists"):
         goldpan.acquire_table(ws, table=photos)
+
+
+def test_what_is_no_file_is_a_failure_and_is_not_waited_for(ws: Workspace, photos: Path) -> None:
+    os.mkfifo(photos / "pipe")
+    pq.write_table(
+        pa.table({"path": ["pipe", "/dev/zero", "cat", "x" * 5000, "a\0b", "cat/0.png"]}), photos / "list.parquet"
+    )
+    report = goldpan.acquire_table(ws, table=photos / "list.parquet")
+    assert (report.rows_in, report.rows_out, sum(report.failures.values())) == (6, 1, 5)
 
 
 def test_ids_that_repeat_are_failures(ws: Workspace, photos: Path) -> None:

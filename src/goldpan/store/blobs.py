@@ -144,6 +144,8 @@ class Blobs:
             return _read_slice(Path(found["path"]), int(found["offset"]), int(found["size"])) if found else Path(uri)
         except ImageError as error:
             return error
+        except OSError as error:  # such as a name that is too long
+            return ImageError(Reason.UNREADABLE_FILE, str(error.strerror))
 
     def _newest(self) -> _Rows | None:
         """Return where the blobs of the newest version are; looked up once a version."""

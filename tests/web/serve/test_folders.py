@@ -86,6 +86,20 @@ def test_lists_find_less_than_is_asked_for(start: Start, tmp_path: Path) -> None
     assert answer.json()["message"] == "ivf cannot be asked about rows: its index does not keep vectors by row."
 
 
+def test_an_id_comes_once(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "twice").mkdir()
+    index = faiss.index_factory(DIM, "IDMap,Flat", faiss.METRIC_INNER_PRODUCT)
+    index.add_with_ids(np.repeat(unit(3), 2, axis=0), np.array([2, 2, 0, 0, 1, 1]))
+    faiss.write_index(index, str(tmp_path / "twice/image.index"))
+    write_parquet(tmp_path / "twice", {"caption": list("abcdef")})
+    client = start(pools=[tmp_path / "twice"])
+    found = client.knn(embedding_input=unit(3)[0].tolist(), num_images=6)
+    assert found[0]["caption"] == "c"
+    assert sorted(row["id"] for row in found) == [0, 1, 2]
+    hits = client.find({"vector": unit(3)[0].tolist()}, k=6)["results"][0]["hits"]
+    assert [hit["row"] for hit in hits] == [row["id"] for row in found]
+
+
 def test_one_row_is_a_pool_and_none_is_not(start: Start, tmp_path: Path) -> None:
     write_image_index(tmp_path / "one", unit(1))
     write_parquet(tmp_path / "one", {"caption": ["alone"]})

@@ -47,6 +47,9 @@ def test_an_address_is_good_once_and_leaves_a_cookie(client: Client, stranger: h
     assert client.server.keys.token not in cookie
     assert stranger.get("/indices-list").status_code == 200  # by the cookie
     assert httpx.get(client.base_url.join("/"), params={"token": ticket}).status_code == 403
+    known = stranger.get("/", params={"token": ticket, "q": "c"})  # by a browser that is let in: no harm
+    assert (known.status_code, known.headers["location"]) == (303, "/?q=c")
+    assert "set-cookie" not in known.headers
     again = client.post("/api/v1/sessions").json()["url"]
     assert httpx.get(again).status_code == 303
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import faiss
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -11,7 +16,7 @@ import goldpan
 from goldpan.core.errors import InputError
 from goldpan.store.workspace import Workspace
 from goldpan.web.serve.config import ServeConfig
-from tests.web.serve.colors import REMOTE
+from tests.web.serve.colors import REMOTE, write_index
 from tests.web.serve.conftest import Start
 
 NO_IMAGE = 12
@@ -31,6 +36,23 @@ def test_every_row_is_accounted_for_and_the_same_again_keeps_nothing_new(start: 
     assert images[0]["caption"] == "red"
     assert '"QUERY": "a color"' in images[0]["extra"]
     assert ws.failures.to_table()["id"].to_pylist() == [f"colors/{NO_IMAGE}"]
+
+
+def test_what_is_no_file_fails_and_holds_nobody_up(start: Start, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    paths = [tmp_path / "pipe", "/dev/zero", tmp_path, "a\0b", "x" * 5000, "s3://bucket/a.png", "file:///etc/passwd"]
+    folder = tmp_path / "strange"
+    write_index(folder)
+    table = pq.read_table(folder / "metadata").slice(0, len(paths)).drop_columns(["image_path"])
+    table = table.append_column("image_path", pa.array(map(str, paths)))
+    index = faiss.read_index(str(folder / "image.index"))
+    index.remove_ids(np.arange(len(paths), 13))
+    faiss.write_index(index, str(folder / "image.index"))
+    pq.write_table(table, folder / "metadata/metadata_0.parquet")
+    client = start(pools=[folder], keep=tmp_path / "kept", timeout=10)
+    answer = client.post("/api/v1/keep", json={"items": [{"row": row} for row in range(len(paths))]}).json()
+    assert (answer["kept"], answer["failed"]) == (0, len(paths))
+    assert len(client.find({"text": "red"}, k=20)["results"][0]["hits"]) == len(paths)
 
 
 def test_crops_and_stored_copies_are_kept_as_they_are_seen(start: Start, tmp_path: Path) -> None:

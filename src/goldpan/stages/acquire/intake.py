@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -195,14 +196,16 @@ def _read(ws: Workspace, uri: str, max_bytes: int) -> bytes:
     if isinstance(found, bytes):
         return found
     try:
-        size = found.stat().st_size
-        if size > max_bytes:
-            raise ImageError(Reason.TOO_MANY_BYTES, f"{size} bytes, at most {max_bytes} allowed")
+        status = found.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe or a device would never end
+            raise ImageError(Reason.UNREADABLE_FILE, "no regular file")
+        if status.st_size > max_bytes:
+            raise ImageError(Reason.TOO_MANY_BYTES, f"{status.st_size} bytes, at most {max_bytes} allowed")
         return found.read_bytes()
     except FileNotFoundError as error:
         raise ImageError(Reason.MISSING_FILE, "no such file") from error
-    except OSError as error:
-        raise ImageError(Reason.UNREADABLE_FILE, str(error.strerror)) from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        raise ImageError(Reason.UNREADABLE_FILE, str(getattr(error, "strerror", error))) from error
 
 
 def split_fields(columns: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -109,7 +109,7 @@ async def keep_(request: Request, asked: KeepRequest) -> Any:
     """Put the images of rows into the workspace that the server was given for them."""
     service = _service(request)
     service.check_results(len(asked.items))
-    return await service.work.run(keep, service, find(service.pools, asked.pool), asked)
+    return await service.keeps.run(keep, service, find(service.pools, asked.pool), asked)
 
 
 @router.post("/sessions", response_model=SessionAnswer)

@@ -156,7 +156,8 @@ def _answer(service: Service, pool: ServedPool, asked: KnnRequest, found: Found,
 def _kept(service: Service, asked: KnnRequest, found: Found) -> Hits:
     """Return the answers that are there and that nothing asked for drops."""
     (ids, scores), vectors = found
-    keep = ids[0] >= 0
+    _, first = np.unique(ids[0], return_index=True)  # an index may hold an id twice
+    keep = np.isin(np.arange(len(ids[0])), first) & (ids[0] >= 0)
     if vectors is not None and asked.deduplicate:
         keep &= service.distinct(vectors, _LOOK_ALIKE)[0]
     if vectors is not None and asked.use_violence_detector and service.judges.is_violent is not None:

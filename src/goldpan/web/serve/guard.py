@@ -116,7 +116,7 @@ class Guard:
     def _session(self, asked: HTTPConnection, keys: Keys) -> Response:
         """Exchange the token of an address for a cookie, and lead to the address without it."""
         cookie = keys.open_session(asked.query_params["token"])
-        if cookie is None:
+        if cookie is None and not keys.is_session(self._given_cookie(asked.headers)):
             return problem(
                 403, "no_token", "This address was used already; ask POST /api/v1/sessions for another, or start anew."
             )
@@ -124,7 +124,8 @@ class Guard:
         # The path of this server alone: "//elsewhere" would lead to another.
         path = "/" + asked.url.path.lstrip("/\\")
         answer = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
-        answer.set_cookie(self._cookie, cookie, httponly=True, samesite="strict", path="/")
+        if cookie is not None:
+            answer.set_cookie(self._cookie, cookie, httponly=True, samesite="strict", path="/")
         return answer
 
     def _given_cookie(self, headers: Headers) -> str:

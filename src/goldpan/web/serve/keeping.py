@@ -6,7 +6,6 @@ import io
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from goldpan.compute.executor import Executor
@@ -26,8 +25,6 @@ from goldpan.web.serve.errors import Refused
 from goldpan.web.serve.schemas import BasketItem, KeepAnswer, KeepRequest
 from goldpan.web.serve.served import ServedPool
 from goldpan.web.serve.service import Service, known_rows
-
-_ONE_AT_A_TIME = Lock()
 
 
 class KeepConfig(AcquireConfig):
@@ -54,8 +51,7 @@ def keep(service: Service, pool: ServedPool, asked: KeepRequest) -> KeepAnswer:
         return answer
     config = KeepConfig(pool=pool.name, rows=[item.row for item, _ in here], max_pixels=service.config.max_pixels)
     stage = Stage("serve keep", KeepConfig, (), ("images", "blobs", "failures"), partial(_run, pool=pool, here=here))
-    with _ONE_AT_A_TIME:
-        report = stage(Workspace(path, create=True), config)
+    report = stage(Workspace(path, create=True), config)
     answer.kept, answer.known = report.rows_out - report.already_done, report.already_done
     answer.failed = report.failed
     return answer

@@ -49,6 +49,7 @@ class Service:
         self.metrics = Metrics()
         self.work = Lane("work", max(2, processors()))
         self._pictures = Pictures(config.max_pixels)
+        self.keeps = Lane("keep", 1)
         self._fetches = Lane("fetch", _FETCHES_AT_ONCE)
         self._fetcher = Fetcher(_fetch_options(config))
         # Products here are small; threads of BLAS that wait for one another make them slow on a busy machine.
@@ -57,8 +58,8 @@ class Service:
     def close(self) -> None:
         """Let go of threads and connections."""
         self._one_thread.restore_original_limits()
-        self.work.close()
-        self._fetches.close()
+        for lane in (self.work, self.keeps, self._fetches):
+            lane.close()
         self._fetcher.close()
         for pool in self.pools.values():
             pool.close()
