@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from goldpan.core.errors import FormatError, InputError
+from goldpan.formats.clip_indices import check_metadata
+from goldpan.formats.sums import check_sums
 from goldpan.formats.truth import read_truth
 from goldpan.formats.vectors import write_vectors
 from goldpan.search.engines.loading import load_index
@@ -237,6 +239,8 @@ def test_an_exported_index_answers_by_the_rows_of_its_metadata(place: Path) -> N
     assert (found.nprobe, rows[:5], len(rows)) == (8, [None, 1, 2, None, 4], 500)
     labels = found.search(BASE[::50], 10)[1]
     np.testing.assert_array_equal(np.array(rows)[labels].astype(np.int64), asked_of(index, BASE[::50]))
+    assert check_sums(place / "theirs").ok
+    check_metadata(place / "theirs")
 
 
 def asked_of(index: Path, queries: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import pytest
 import goldpan
 from goldpan.core.errors import FormatError, InputError, UnknownName
 from goldpan.formats.alone import alone_in
+from goldpan.formats.sums import write_sums
 from goldpan.stages.retrieve import semantic
 from goldpan.stages.retrieve.config import SemanticConfig
 from goldpan.stages.retrieve.opening import open_pool
@@ -165,6 +166,21 @@ def test_vectors_and_metadata_that_do_not_belong_together_are_refused(colors: tu
     path = pool / "metadata" / "metadata_0.parquet"
     pq.write_table(pq.read_table(path).slice(1), path)
     with pytest.raises(FormatError, match="13 vectors and the metadata 12 rows; they do not belong together"):
+        semantic.run(settings(colors, tmp_path, pool=pool))
+
+
+def test_other_metadata_than_an_index_was_exported_with_are_refused(colors: tuple[Path, str], tmp_path: Path) -> None:
+    pool = tmp_path / "pool"
+    shutil.copytree(colors[0], pool)
+    write_sums(pool)
+    semantic.run(settings(colors, tmp_path, pool=pool))
+    path = pool / "metadata" / "metadata_0.parquet"
+    rows = pq.read_table(path)
+    pq.write_table(rows.take(list(range(len(rows)))[::-1]), path)  # as many, in another order
+    with pytest.raises(FormatError, match=r"metadata_0\.parquet is not the one this index was written with"):
+        semantic.run(settings(colors, tmp_path, pool=pool))
+    path.rename(path.with_name("metadata_1.parquet"))
+    with pytest.raises(FormatError, match=r"metadata_0\.parquet is not the one this index was written with"):
         semantic.run(settings(colors, tmp_path, pool=pool))
 
 

@@ -4,6 +4,7 @@
 
     folder/image.index  text.index     faiss files, or folders with populated.index and its lists beside it
            metadata/                   Parquet or Arrow files, a row a vector; or metadata.hdf5
+           SHA256SUMS                  where an index of ours was exported: what metadata it was written with
            metadata_reordered.hdf5     by the lists of image.index; ivf_old_to_new_mapping.npy (int64, without a head)
                                        says where each row went
 
@@ -22,6 +23,7 @@ import numpy as np
 from goldpan.core.errors import FormatError, InputError
 from goldpan.core.records import Ids
 from goldpan.formats.json_text import read_json
+from goldpan.formats.sums import SUMS, read_sums, sha256_file
 
 Modality = Literal["image", "text"]
 MODALITIES: tuple[Modality, ...] = ("image", "text")
@@ -113,6 +115,18 @@ def metadata_place(folder: Path, *, reordered: bool = False) -> Path:
     if found is None:
         raise InputError(f"{folder} holds no metadata/; there would be nothing to show for an answer.")
     return found
+
+
+def check_metadata(folder: Path) -> None:
+    """Refuse metadata that are not those an index was exported with; the index itself is not read for that.
+
+    Raises:
+        FormatError: they are others.
+    """
+    listed = read_sums(folder / SUMS) if (folder / SUMS).is_file() else {}
+    for name in (name for name in listed if name.startswith("metadata")):
+        if not (folder / name).is_file() or sha256_file(folder / name) != listed[name]:
+            raise FormatError(folder, f"{name} is not the one this index was written with; export it again.")
 
 
 def reordered_rows(folder: Path, n: int) -> Ids:

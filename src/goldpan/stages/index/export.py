@@ -13,6 +13,7 @@ from goldpan.core.records import Ids, Report
 from goldpan.formats.atomic import replace_folder
 from goldpan.formats.clip_indices import addressed
 from goldpan.formats.index_folder import ROW
+from goldpan.formats.sums import SUMS, write_sums
 from goldpan.search.engines.adapter import LABELS_FILE
 from goldpan.search.engines.faiss import FILE
 from goldpan.stages.index.config import IndexExportConfig
@@ -49,12 +50,13 @@ def export(config: IndexExportConfig, progress: Progress | None = None) -> Repor
         faiss.write_index(index, str(temporary / f"{config.modality}.index"))
         (temporary / "metadata").mkdir()
         pq.write_table(_in_order(pa.concat_tables(told), ids), temporary / "metadata" / "metadata_0.parquet")
+        write_sums(temporary)
     return Report(
         "index",
         rows_in=len(ids),
         rows_out=len(ids),
         seconds=time.perf_counter() - started,
-        outputs={str(config.output): f"{config.modality}.index, metadata/"},
+        outputs={str(config.output): f"{config.modality}.index, metadata/, {SUMS}"},
         next_steps=[f"goldpan serve {config.output}"],
     )
 

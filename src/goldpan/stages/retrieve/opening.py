@@ -13,7 +13,15 @@ import pyarrow.compute as pc
 from goldpan.core.errors import InputError
 from goldpan.core.place import place
 from goldpan.core.records import Ids, Metric
-from goldpan.formats.clip_indices import REORDERED, ListedIndex, Modality, index_files, metadata_place, reordered_rows
+from goldpan.formats.clip_indices import (
+    REORDERED,
+    ListedIndex,
+    Modality,
+    check_metadata,
+    index_files,
+    metadata_place,
+    reordered_rows,
+)
 from goldpan.formats.index_folder import METADATA, ROW, checked_record, read_record
 from goldpan.formats.metadata import state_of
 from goldpan.formats.parquet import read_columns
@@ -63,6 +71,7 @@ def open_listed(listed: ListedIndex, encoder: str | None = None) -> Pool:
         return open_index_folder(listed.folder, encoder, listed.name)
     mapped = bool(listed.options.get("enable_faiss_memory_mapping", True))
     files = index_files(listed.folder)
+    check_metadata(listed.folder)
     where = metadata_place(listed.folder, reordered=bool(listed.options.get("reorder_metadata_by_ivf_index")))
     metadata = open_rows(where)
     rows = reordered_rows(listed.folder, metadata.n) if where.name == REORDERED else None
