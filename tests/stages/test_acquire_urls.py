@@ -314,10 +314,12 @@ def test_boxes_are_blurred(ws: Workspace, server: HostileServer, tmp_path: Path)
     assert pixels[:, 45:].std() > 0.9 * original[:, 45:].std()
 
 
+@pytest.mark.parametrize("is_blurred_first", [False, True])
 def test_a_url_that_repeats_is_blurred_where_each_row_says(
-    ws: Workspace, server: HostileServer, tmp_path: Path
+    ws: Workspace, server: HostileServer, tmp_path: Path, is_blurred_first: bool
 ) -> None:
     boxes = ["", "[[0.0, 0.0, 0.5, 1.0]]", "[[0.5, 0.0, 1.0, 1.0]]", "[[30, 0, 60, 40]]"]
+    boxes = boxes[::-1] if is_blurred_first else boxes
     rows = [{"url": server.url("web", "/1.jpg"), "face_bboxes": text} for text in boxes]
     assert acquire(ws, server, listing(tmp_path / "list.csv", *rows)).failures == {"bad_box": 1}
     images = [np.asarray(Image.open(io.BytesIO(ws.blobs.read(row["uri"])))) for row in rows_of(ws).values()]

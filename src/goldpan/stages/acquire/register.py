@@ -83,6 +83,7 @@ class Register:
         self.entered = 0
         self._prefix = prefix
         self._first = DigestMap()  # of URLs whose first row has another id than the usual: the number of its id
+        self._blurred = DigestMap()  # 1 for URLs whose first row has boxes
         self._ids = Texts()
         self._last_number: Counter[tuple[str, str]] = Counter()
         self._repeats = tempfile.TemporaryFile("w+", encoding="utf-8", dir=folder)  # noqa: SIM115  see `close`
@@ -104,9 +105,12 @@ class Register:
         fate = self._door.meet(link.source, key)
         if not first and key != usual and fate is not Fate.ID_IS_TAKEN:
             self._first.put(link.url, 1 + self._ids.append(key))
-        if fate is Fate.FRESH:
-            first = self._fetched_before(link) or first
-        if fate is not Fate.FRESH or not first or self._earlier is None or link.boxes:  # the first may have other boxes
+        if link.boxes and not first:
+            self._blurred.put(link.url, 1)
+        if fate is not Fate.FRESH or self._earlier is None or link.boxes:
+            return Ticket(key, link, fate, slot)
+        first = self._fetched_before(link) or ("" if self._is_blurred(link) else first)
+        if not first:
             return Ticket(key, link, fate, slot)
         repeat = Repeat(link.source, key, first, link.fields, link.extra, link.sha256, link.md5)
         self._repeats.write(json.dumps(repeat, default=str) + "\n")
@@ -129,6 +133,9 @@ class Register:
     def _fetched_before(self, link: Link) -> str:
         """Return the id of a row that was fetched by an earlier run from the same URL; empty where there is none."""
         return self._earlier.find(link.url) if self._earlier is not None else ""
+
+    def _is_blurred(self, link: Link) -> bool:
+        return bool(self._blurred) and self._blurred[link.url] != 0
 
     def _find(self, url: str, usual: str) -> str:
         """Return the id of the first row with a URL; empty where there is none before."""
