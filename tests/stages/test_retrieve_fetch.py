@@ -101,6 +101,19 @@ def labels(ws: Workspace) -> Counter[str]:
     return Counter(ws.images.to_table(columns=["label"])["label"].to_pylist())
 
 
+def test_a_class_of_another_day_has_what_was_fetched(
+    ws: Workspace, server: HostileServer, found: Path, tmp_path: Path
+) -> None:
+    run(ws, server, found)
+    server.asked.clear()
+    (tmp_path / "more").mkdir()
+    write_chunks(tmp_path / "more", [{"QUERY": "cow", "URL": server.url("web", f"/{n}.jpg")} for n in (1, 3, 5)], 9)
+    for _ in range(2):
+        assert run(ws, server, tmp_path / "more").rows_out == 3
+    assert asked(server) == ["/5.jpg"]
+    assert labels(ws) == {"C/V van": 2, "ox": 3, "cow": 3}
+
+
 def test_rows_have_their_class_and_caption(ws: Workspace, server: HostileServer, found: Path) -> None:
     report = run(ws, server, found)
     assert (report.rows_in, report.rows_out, report.failures) == (6, 5, {"not_found": 1})
