@@ -107,7 +107,7 @@ def test_a_class_of_another_day_has_what_was_fetched(
     run(ws, server, found)
     server.asked.clear()
     (tmp_path / "more").mkdir()
-    write_chunks(tmp_path / "more", [{"QUERY": "cow", "URL": server.url("web", f"/{n}.jpg")} for n in (1, 3, 5)], 9)
+    write_chunks(tmp_path / "more", [{"QUERY": "cow", "URL": server.url("web", f"/{n}.jpg")} for n in (1, 3, 5)])
     for _ in range(2):
         assert run(ws, server, tmp_path / "more").rows_out == 3
     assert asked(server) == ["/5.jpg"]
