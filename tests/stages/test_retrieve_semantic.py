@@ -3,18 +3,22 @@
 import json
 import shutil
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import goldpan
 from goldpan.core.errors import FormatError, InputError, UnknownName
+from goldpan.encoders.loading import load_encoder
 from goldpan.formats.alone import alone_in
 from goldpan.formats.sums import write_sums
+from goldpan.imaging.opening import open_image
 from goldpan.stages.retrieve import semantic
 from goldpan.stages.retrieve.config import SemanticConfig
 from goldpan.stages.retrieve.opening import open_pool
@@ -306,3 +310,40 @@ def test_an_index_of_a_workspace_knows_its_encoder(
     assert pool.modalities == ("image",)
     semantic.run(settings(colors, tmp_path, pool=tmp_path / "index", encoder=None, dedup=0.999))
     assert found(tmp_path)["red"][0]["row"] == 0
+
+
+@pytest.mark.slow
+def test_images_and_texts_together_find_more_classes_than_either(shared: Path, tmp_path: Path) -> None:
+    """The figures of docs/retrieve.md."""
+    encoder = load_encoder(f"onnx:{shared / 'models/dual-encoder'}")
+    paths = sorted((shared / "data/imagenet1k").glob("*.jpg"))
+    names = [path.stem.split("_", 1)[1].replace("_", " ") for path in paths]
+    real = pq.read_table(shared / "data/captions/laion_10000.parquet")["TEXT"].to_pylist()
+    captions = [
+        f"{name}, {text}" if i % 2 == 0 else text for i, (name, text) in enumerate(zip(names, real, strict=False))
+    ]
+
+    def images(start: int) -> np.ndarray:
+        return encoder.encode(np.stack([encoder.prepare(open_image(path).image) for path in paths[start : start + 20]]))
+
+    with ThreadPoolExecutor(encoder.concurrency) as pool:
+        vectors = {"image": np.concatenate(list(pool.map(images, range(0, 1000, 20))))}
+    vectors["text"] = np.concatenate([encoder.encode_text([caption]) for caption in captions])
+    for side, rows in vectors.items():
+        index = faiss.IndexFlatIP(encoder.dim)
+        index.add(np.ascontiguousarray(rows, np.float32))
+        faiss.write_index(index, str(tmp_path / f"{side}.index"))
+    (tmp_path / "metadata").mkdir()
+    pq.write_table(pa.table({"of": names}), tmp_path / "metadata/metadata_0.parquet")
+
+    def share(modality: str) -> float:
+        output = tmp_path / "found"
+        goldpan.retrieve_semantic(
+            pool=tmp_path, encoder=f"onnx:{shared / 'models/dual-encoder'}", names=names, output=output,
+            modality=modality, results_per_query=20, per_class=5, columns=["of"],
+        )  # fmt: skip
+        rows = [row for rows in found(tmp_path).values() for row in rows]
+        return len({row["QUERY"] for row in rows if row["of"] == row["QUERY"]}) / len(set(names))
+
+    shares = {modality: share(modality) for modality in ("image", "text", "both")}
+    assert shares == pytest.approx({"image": 0.77, "text": 0.42, "both": 0.79}, abs=0.01)
