@@ -170,6 +170,7 @@ def test_private_addresses_are_for_those_who_say_so(tmp_path: Path) -> None:
     with Shelf(FILES).open() as server:
         report = get(server, tmp_path, ALL, allow_private=False)
     assert report.failures == {"private_address": 4}
+    assert "the same command with --allow-private asks servers in your own network" in report.next_steps
 
 
 def program(server: HostileServer, output: Path, path: str) -> list[str]:

@@ -20,6 +20,7 @@ from goldpan.core.errors import FormatError, InputError, Reason
 from goldpan.core.progress import Progress
 from goldpan.core.records import Report
 from goldpan.stages.acquire.config import OpenImagesConfig
+from goldpan.stages.acquire.hints import flags_that_help
 from goldpan.stages.acquire.intake import Candidate, Crop, Member, absolute, admit
 from goldpan.stages.acquire.photos import Photos
 from goldpan.stages.stage import Stage
@@ -56,6 +57,7 @@ def run(ws: Workspace, config: OpenImagesConfig, executor: Executor, progress: P
         report.details["images_without_boxes"] = len(listed.keys() - numbers.keys())
     if config.fetch_from is not None:
         report.details |= {"images_fetched": photos.brought, "images_not_fetched": len(photos.missed)}
+        report.next_steps += flags_that_help(config, report.failures)
     return report
 
 

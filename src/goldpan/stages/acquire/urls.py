@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from goldpan.stages.acquire.door import Door
 from goldpan.stages.acquire.earlier import Earlier, tell_what_stays
 from goldpan.stages.acquire.fleet import Fleet
 from goldpan.stages.acquire.gathering import Gatherer
+from goldpan.stages.acquire.hints import flags_that_help
 from goldpan.stages.acquire.intake import absolute
 from goldpan.stages.acquire.links import Link, check_columns, read_links
 from goldpan.stages.acquire.outputs import open_output
@@ -98,17 +99,8 @@ def bring_in(
     ws.images.compact()
     report = barn.report()
     report.outputs |= output.made()
-    report.next_steps += _what_would_help(config, report.failures)
+    report.next_steps += flags_that_help(config, report.failures)
     return report
-
-
-def _what_would_help(config: WebConfig, failures: Mapping[str, int]) -> Iterator[str]:
-    """Yield which flags let through what was refused."""
-    if Reason.PORT_NOT_ALLOWED in failures:
-        allowed = " ".join(f"--ports {port}" for port in config.ports)
-        yield f"the same command with --retry port_not_allowed {allowed} --ports PORT asks another port too"
-    if Reason.PRIVATE_ADDRESS in failures and not config.allow_private:
-        yield "the same command with --retry private_address --allow-private asks servers in your own network"
 
 
 def _sources(ws: Workspace, paths: Iterable[Path]) -> dict[str, Path]:

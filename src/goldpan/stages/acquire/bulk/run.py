@@ -23,6 +23,7 @@ from goldpan.stages.acquire.bulk.ledger import LEDGER, Ledger
 from goldpan.stages.acquire.bulk.manifest import expecting, read_manifest
 from goldpan.stages.acquire.bulk.sources import carry, fetcher_of, size_of
 from goldpan.stages.acquire.bulk.wanted import Expected, Wanted, check, is_known
+from goldpan.stages.acquire.hints import flags_that_help
 
 _SHOWN = 1000  # failures in the report; the ledger has all
 
@@ -58,7 +59,9 @@ def bring(stage: str, wanted: Sequence[Wanted], config: BulkConfig, progress: Pr
         missed, found = _Carriers(config.output, ledger, fetcher, progress).bring(missing, config.files_at_once)
         progress.finish()
     known = len(wanted) - len(missing) + found
-    return _report(stage, wanted, missed, known, config.output, time.perf_counter() - started)
+    report = _report(stage, wanted, missed, known, config.output, time.perf_counter() - started)
+    report.next_steps += flags_that_help(config, report.failures, retries=False)
+    return report
 
 
 class _Room:
