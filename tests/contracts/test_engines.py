@@ -317,7 +317,10 @@ def test_no_queries_and_no_rows(case: Case, metric: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64", "uint8", "int8"])
-@pytest.mark.parametrize("case", [c for c in CASES if c.metrics[0] != "hamming"], ids=lambda case: case.spec)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case.spec, marks=marks(case, "ip")) for case in CASES if case.metrics[0] != "hamming"],
+)
 def test_rows_of_other_types(case: Case, dtype: str) -> None:
     metric = "cosine" if case.metrics == ("cosine",) else "l2"
     index, (base, queries) = opened(case, metric), data("l2")
