@@ -319,9 +319,7 @@ def test_images_and_texts_together_find_more_classes_than_either(shared: Path, t
     paths = sorted((shared / "data/imagenet1k").glob("*.jpg"))
     names = [path.stem.split("_", 1)[1].replace("_", " ") for path in paths]
     real = pq.read_table(shared / "data/captions/laion_10000.parquet")["TEXT"].to_pylist()
-    captions = [
-        f"{name}, {text}" if i % 2 == 0 else text for i, (name, text) in enumerate(zip(names, real, strict=False))
-    ]
+    captions = [f"{name}, {real[i]}" if i % 2 == 0 else real[i] for i, name in enumerate(names)]
 
     def images(start: int) -> np.ndarray:
         return encoder.encode(np.stack([encoder.prepare(open_image(path).image) for path in paths[start : start + 20]]))
