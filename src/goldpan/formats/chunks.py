@@ -17,7 +17,8 @@ from typing import Any, Literal
 
 from goldpan.core.errors import InputError
 from goldpan.formats.atomic import replace_file
-from goldpan.formats.metadata import Row, batch_of, metadata_files, open_metadata
+from goldpan.formats.metadata import Row, metadata_files, open_metadata
+from goldpan.formats.record_batches import batch_of
 
 CHUNK_ROWS = 500_000
 QUERY = "QUERY"

@@ -22,6 +22,7 @@ from goldpan.core.errors import FormatError, InputError
 from goldpan.formats.json_records import BadRecord
 from goldpan.formats.lance_table import open_lance
 from goldpan.formats.metadata_kinds import PACKED, READERS, TEXTS, kind_of
+from goldpan.formats.record_batches import batch_of, column_as, common_kind
 
 _ROWS, _BATCH_ROWS, _BATCH_RECORDS = 4096, 65_536, 4096
 _COUNTED_BYTES = 1 << 30
@@ -131,21 +132,10 @@ def steady_batches(path: Path) -> Iterator[Batch]:
     kinds: dict[str, pa.DataType] = {}
     for batch in read_batches(path) if kind_of(path) in TEXTS else ():
         for field in batch.rows.schema:
-            kinds[field.name] = _common(kinds.get(field.name, field.type), field.type)
+            kinds[field.name] = common_kind(kinds.get(field.name, field.type), field.type)
     for batch in read_batches(path):
-        columns = {name: _as(batch.rows, name, kind) for name, kind in kinds.items()}
+        columns = {name: column_as(batch.rows, name, kind) for name, kind in kinds.items()}
         yield batch._replace(rows=pa.RecordBatch.from_pydict(columns)) if kinds else batch
-
-
-def batch_of(records: Sequence[dict[str, Any]], known: Sequence[str] = ()) -> pa.RecordBatch:
-    """Return records as a batch with all columns that any of them has; values of several kinds become texts.
-
-    Args:
-        records: of names and values.
-        known: columns that come first, whether a record has them or not.
-    """
-    names = dict.fromkeys(chain(known, *records))
-    return pa.RecordBatch.from_pydict({name: _column([record.get(name) for record in records]) for name in names})
 
 
 def count_rows(paths: Iterable[Path]) -> int | None:
@@ -214,38 +204,6 @@ def _row(number: int, record: Any) -> Row:
     if isinstance(record, BadRecord):
         return Row(number, {}, record.problem)
     return Row(number, {}, f"is {json.dumps(record)[:80]}, not a JSON record")
-
-
-def _column(values: list[Any]) -> pa.Array:
-    """Return a column; values of several kinds, or that no type of Arrow holds, as texts."""
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
-        return _texts(values)
-
-
-def _texts(values: list[Any]) -> pa.Array:
-    texts = (value if value is None or isinstance(value, str) else json.dumps(value, default=str) for value in values)
-    return pa.array([text and text.encode("utf-8", "replace").decode() for text in texts], pa.string())
-
-
-def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType:
-    """Return the type that a column has which is of these two in different batches."""
-    numbers = (pa.int64(), pa.float64())
-    if one == other or pa.types.is_null(other):
-        return one
-    if pa.types.is_null(one):
-        return other
-    return pa.float64() if one in numbers and other in numbers else pa.string()
-
-
-def _as(batch: pa.RecordBatch, name: str, kind: pa.DataType) -> pa.Array:
-    if pa.types.is_null(kind):
-        kind = pa.string()
-    if name not in batch.schema.names:
-        return pa.nulls(batch.num_rows, kind)
-    column = batch.column(name)
-    return _texts(column.to_pylist()) if kind == pa.string() != column.type else column.cast(kind)
 
 
 def _count(path: Path) -> int | None:

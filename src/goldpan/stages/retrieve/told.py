@@ -10,7 +10,7 @@ import numpy as np
 
 from goldpan.formats.chunks import QUERY, chunk_names
 from goldpan.formats.clip_indices import Modality
-from goldpan.formats.metadata import batch_of
+from goldpan.formats.record_batches import batch_of
 from goldpan.search.fusion import Fused, Scale, fuse
 from goldpan.stages.retrieve.answers import Answers
 from goldpan.stages.retrieve.config import SemanticConfig
