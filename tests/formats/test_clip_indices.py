@@ -59,6 +59,8 @@ def test_what_is_no_list_of_indexes(tmp_path: Path, content: object, message: st
 def test_indexes_are_files_or_folders(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds neither image\.index nor text\.index"):
         index_files(tmp_path)
+    with pytest.raises(InputError, match=r"There is no folder .*none; name a workspace"):
+        index_files(tmp_path / "none")
     (tmp_path / "text.index").touch()
     (tmp_path / "image.index").mkdir()
     assert index_files(tmp_path) == {"text": tmp_path / "text.index"}

@@ -90,6 +90,8 @@ def index_files(folder: Path) -> dict[Modality, Path]:
     Raises:
         InputError: there are none.
     """
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}; name a workspace, or a folder of an index.")
     found: dict[Modality, Path] = {}
     for modality in MODALITIES:
         path = folder / f"{modality}.index"
