@@ -193,7 +193,7 @@ def test_indexes_are_chosen_from_a_list(colors: tuple[Path, str], tmp_path: Path
     fields = {"pool": None, "indices": tmp_path / "indices.json"}
     semantic.run(settings(colors, tmp_path, **fields))
     assert texts(tmp_path)["red"][0] == "red"
-    with pytest.raises(InputError, match="holds neither"):
+    with pytest.raises(InputError, match="There is no folder"):
         semantic.run(settings(colors, tmp_path, index="two", **fields))
     with pytest.raises(UnknownName, match="one"):
         semantic.run(settings(colors, tmp_path, index="onne", **fields))
