@@ -42,7 +42,8 @@ def rows_of(folder: Path) -> list[dict]:
     return [json.loads(line) for line in lines]
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [1, 12])
 def test_a_killed_run_goes_on(goldpan: Shell, kills: int) -> None:
     (goldpan.folder / "e.toml").write_text(EXPERIMENT)
     rng, kept = random.Random(kills), []

@@ -34,7 +34,10 @@ COMMANDS = {
     ],
 }
 # Their commands are those of other tests, too.
-SLOW = {"bench_run", "bench_stream", "bench_tune", "convert", "demo", "index", "project", "retrieve", "sisap", "stores"}
+SLOW = {
+    *("bench_run", "bench_stream", "bench_tune", "convert", "demo", "index"),
+    *("project", "retrieve", "sisap", "stores", "truth", "tutorial"),
+}
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,6 @@ from tests.hostile import Ask, Case, HostileServer, no_robots
 from tests.hostile_cases import png
 from tests.journeys.conftest import Shell
 
-ROUNDS = [1, pytest.param(4, marks=pytest.mark.slow)]
-"""How often a command is killed."""
-
 
 def storm(goldpan: Shell, words: tuple[object, ...], rounds: int, longest_s: float, code: int = 0) -> Any:
     """Start a command and kill it, again and again; then let it end, and return its report."""
@@ -61,13 +58,13 @@ def lines(goldpan: Shell, shared: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("rounds", ROUNDS)
-def test_substring_survives(goldpan: Shell, shared: Path, lines: Path, rounds: int) -> None:
+@pytest.mark.slow
+def test_substring_survives(goldpan: Shell, shared: Path, lines: Path) -> None:
     classes = shared / "data/templates/ImageNet.json"
     words = ("retrieve", "substring", "--metadata", lines, "--classes", classes, "-o")
     calm = goldpan.json(*words, "calm")
     assert (calm["rows_in"], calm["rows_out"], calm["failures"]) == (240_000, 240_000, {})
-    end = storm(goldpan, (*words, "storm"), rounds, 4.0)
+    end = storm(goldpan, (*words, "storm"), 4, 4.0)
     assert end["rows_in"] == 240_000
     assert files(goldpan.folder / "storm") == files(goldpan.folder / "calm")
     again = goldpan.json(*words, "storm")
@@ -163,7 +160,7 @@ async def nothing(ask: Ask) -> None:
     await ask.reply(status="404 Not Found")
 
 
-@pytest.mark.parametrize("rounds", ROUNDS)
+@pytest.mark.parametrize("rounds", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_fetch_survives(goldpan: Shell, rounds: int) -> None:
     """From captions to an ImageFolder: substring, fetch killed and resumed; every image in each of its classes."""
     hosts = 8
