@@ -3,7 +3,7 @@
 Usage: python benchmarks/harness.py [--passes N]
 
 Batches of 10,000 queries of 128 values, k = 10, on a base so small that handing over queries and answers is nearly all.
-Processor time of both processes, less what the engine's process spent in the search: milliseconds a batch, and the share
+Processor time of both processes, less what the engine's process spent in the search: ms a batch, and the share
 of that in a batch that an engine needs a second of one processor for.
 """
 
