@@ -56,7 +56,7 @@ def _pixels_of(image: Image) -> NDArray[np.uint8]:
     import pyarrow as pa
 
     try:
-        pixels = np.asarray(pa.array(image).flatten())  # the Arrow interface of Pillow
+        pixels = pa.array(image).values.to_numpy()  # the Arrow interface of Pillow
     except ValueError:  # an image of more than 16 MiB lies in several blocks
         pixels = np.frombuffer(image.tobytes("raw", "RGBX"), np.uint8)
     return pixels.reshape(image.height, image.width, 4)
