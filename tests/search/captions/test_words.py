@@ -75,6 +75,8 @@ QUERIES = [
     "shark*",
     "^ white",
     "^white + shark*",
+    "^whi* + shark",
+    'whi* + "" + shark*',
     "white NOT great",
     "white OR pink AND primrose",
     "(white OR pink) AND primrose",

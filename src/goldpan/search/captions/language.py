@@ -27,12 +27,12 @@ class Phrase:
 
     Attributes:
         tokens: folded; none where the phrase holds no letter, which then stands nowhere.
-        beginning: the last token needs only to begin like this.
+        beginnings: places of tokens that words need only begin with.
         first: the phrase stands at the beginning of the text.
     """
 
     tokens: tuple[str, ...]
-    beginning: bool = False
+    beginnings: frozenset[int] = frozenset()
     first: bool = False
 
 
@@ -161,10 +161,15 @@ class _Parser:
 
     def _phrase(self) -> Phrase:
         first = self._take("sign", "^")
-        tokens = self._string()
-        while self._take("sign", "+"):
+        tokens: list[str] = []
+        beginnings: set[int] = set()
+        while True:
             tokens += self._string()
-        return Phrase(tuple(tokens), beginning=self._take("sign", "*"), first=first)
+            beginnings.discard(len(tokens) - 1)  # SQLite's rule where a string without tokens comes after a star
+            if self._take("sign", "*"):
+                beginnings.add(len(tokens) - 1)
+            if not self._take("sign", "+"):
+                return Phrase(tuple(tokens), frozenset(beginnings), first)
 
     def _string(self) -> list[str]:
         kind, value, _ = self._peek()

@@ -73,8 +73,7 @@ Word = tuple[bool, str]  # whether it is a beginning, and the letters
 
 
 def _words_of(phrase: Phrase) -> list[Word]:
-    last = len(phrase.tokens) - 1
-    return [(phrase.beginning and number == last, token) for number, token in enumerate(phrase.tokens)]
+    return [(place in phrase.beginnings, token) for place, token in enumerate(phrase.tokens)]
 
 
 def _all_words(query: Query) -> list[Word]:

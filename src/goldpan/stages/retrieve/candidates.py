@@ -117,7 +117,7 @@ def _needed(query: Query) -> FullTextQuery | bool:
     from lance.query import FullTextOperator, MatchQuery
 
     if isinstance(query, Phrase):
-        words = query.tokens[: len(query.tokens) - query.beginning]
+        words = [token for place, token in enumerate(query.tokens) if place not in query.beginnings]
         if not words:
             return bool(query.tokens)
         return MatchQuery(" ".join(words), TOKENS, operator=FullTextOperator.AND)
