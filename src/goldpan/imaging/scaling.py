@@ -55,6 +55,7 @@ def _pixels_of(image: Image) -> NDArray[np.uint8]:
     """Return the pixels of an RGB image as Pillow keeps them, ``(height, width, 4)``: not copied, if they can be."""
     import pyarrow as pa
 
+    pixels: NDArray[np.uint8]
     try:
         pixels = pa.array(image).values.to_numpy()  # the Arrow interface of Pillow
     except ValueError:  # an image of more than 16 MiB lies in several blocks
