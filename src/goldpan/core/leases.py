@@ -46,6 +46,22 @@ def leased(path: RemotePath, otherwise: GoldpanError) -> Iterator[Lease]:
         lease.give_back()
 
 
+@contextlib.contextmanager
+def waited_for(path: RemotePath) -> Iterator[None]:
+    """Hold the right that is written down below `path` until the block ends, once it is free.
+
+    Raises:
+        RemoteError: the store cannot be read or written.
+    """
+    lease = Lease(path)
+    while not lease.take():
+        time.sleep(_LOOK_S)
+    try:
+        yield
+    finally:
+        lease.give_back()
+
+
 class Lease:
     """The right of this process, once `take` has answered True."""
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from goldpan.core.errors import InputError, WorkspaceError
-from goldpan.core.place import is_url
+from goldpan.core.leases import waited_for
+from goldpan.core.place import RemotePath, is_url, place
 from goldpan.core.refusals import explain, is_of_store, speaking
 from goldpan.core.remote import lance_options
 from goldpan.store.staging import Staged, stage
@@ -221,14 +222,10 @@ class Table:
         import lance
 
         with speaking(self.uri), _creating(self.uri):
-            try:
-                if not self.exists:
-                    lance.write_dataset(rows, self.uri, mode="create", **lance_options(self.uri))
-                    return True
-            except OSError as error:  # only in a bucket, where the store itself lets one of several create it
-                if "already exists" not in str(error):
-                    raise
-            return False
+            if self.exists:
+                return False
+            lance.write_dataset(rows, self.uri, mode="create", **lance_options(self.uri))
+            return True
 
     def _guard(self, where: str | None, read: Any) -> Any:
         """Run a read; a predicate or column that Lance rejects becomes one sentence."""
@@ -247,11 +244,12 @@ class Table:
 @contextmanager
 def _creating(uri: str) -> Iterator[None]:
     """Let one process at a time create tables in a folder: of two that Lance creates at once, the first is lost."""
-    if is_url(uri):
-        yield
+    lock = place(uri).parent / ".creating"
+    if isinstance(lock, RemotePath):
+        with waited_for(lock):
+            yield
         return
-    parent = Path(uri).parent
-    parent.mkdir(parents=True, exist_ok=True)
-    with (parent / ".creating").open("w") as file:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
