@@ -84,7 +84,7 @@ PAIRS = [
     for case in CASES
     for metric in case.metrics
 ]
-ONE_METRIC = [pytest.param(case, case.metrics[0], id=case.spec) for case in CASES]
+ONE_METRIC = [pytest.param(case, case.metrics[0], id=case.spec, marks=marks(case, "ip")) for case in CASES]
 
 
 def clustered(n: int, seed: int, *, bits: bool = False) -> NDArray[np.generic]:

@@ -35,7 +35,7 @@ COMMANDS = {
 }
 # Their commands are those of other tests, too.
 SLOW = {
-    *("bench_run", "bench_stream", "bench_tune", "convert", "demo", "index"),
+    *("acquire", "bench_run", "bench_stream", "bench_tune", "convert", "demo", "index"),
     *("project", "retrieve", "sisap", "stores", "truth", "tutorial"),
 }
 

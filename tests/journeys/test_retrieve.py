@@ -160,7 +160,8 @@ async def nothing(ask: Ask) -> None:
     await ask.reply(status="404 Not Found")
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("rounds", [4])
 def test_fetch_survives(goldpan: Shell, rounds: int) -> None:
     """From captions to an ImageFolder: substring, fetch killed and resumed; every image in each of its classes."""
     hosts = 8

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -384,11 +385,15 @@ def test_weights_and_biases(
         monkeypatch.setenv(f"WANDB_{name}", value)
     acquire(ws, server, numbers, "webdataset", wandb="photos")
     (written,) = ws.path.parent.glob("wandb/offline-run-*/*.wandb")
-    told = {}
-    for record in map(Record.FromString, logged(written)):
-        if record.WhichOneof("record_type") == "run":
-            assert record.run.project == "photos"
-        told |= {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in record.history.item}
+    told: dict[str, Any] = {}
+    end = time.monotonic() + 30
+    while "status/nrows" not in told and time.monotonic() < end:  # a process of wandb's own writes it when it can
+        time.sleep(0.05)
+        for record in map(Record.FromString, logged(written)):
+            if record.WhichOneof("record_type") == "run":
+                assert record.run.project == "photos"
+            items = record.history.item
+            told |= {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in items}
     assert told["total/count"] == 12
     assert told["total/success"] == pytest.approx(10 / 12)
     assert told["total/failed_to_download"] == told["total/failed_to_resize"] == pytest.approx(1 / 12)
