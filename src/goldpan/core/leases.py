@@ -30,34 +30,20 @@ _LOOK_S = 0.5
 
 
 @contextlib.contextmanager
-def leased(path: RemotePath, otherwise: GoldpanError) -> Iterator[Lease]:
+def leased(path: RemotePath, otherwise: GoldpanError | None = None) -> Iterator[Lease]:
     """Hold the right that is written down below `path` until the block ends.
 
     Raises:
-        GoldpanError: `otherwise`, where somebody holds it.
-        RemoteError: the store cannot be read or written.
-    """
-    lease = Lease(path)
-    if not lease.take():
-        raise otherwise
-    try:
-        yield lease
-    finally:
-        lease.give_back()
-
-
-@contextlib.contextmanager
-def waited_for(path: RemotePath) -> Iterator[None]:
-    """Hold the right that is written down below `path` until the block ends, once it is free.
-
-    Raises:
+        GoldpanError: `otherwise`, where somebody holds it; where None, it is waited for.
         RemoteError: the store cannot be read or written.
     """
     lease = Lease(path)
     while not lease.take():
+        if otherwise is not None:
+            raise otherwise
         time.sleep(_LOOK_S)
     try:
-        yield
+        yield lease
     finally:
         lease.give_back()
 

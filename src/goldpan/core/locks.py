@@ -13,12 +13,12 @@ from goldpan.core.place import RemotePath
 
 
 @contextmanager
-def hold(path: Path, otherwise: GoldpanError) -> Iterator[Callable[[], None]]:
+def hold(path: Path, otherwise: GoldpanError | None = None) -> Iterator[Callable[[], None]]:
     """Hold a lock until the block ends; it is free when the process dies.
 
     Args:
         path: of the lock, made where it is missing; it stays.
-        otherwise: raised where another process holds it.
+        otherwise: raised where another process holds it; where None, it is waited for.
 
     Yields:
         What to call before each write: in a bucket a lock can be lost, which raises a StageError.
@@ -29,8 +29,9 @@ def hold(path: Path, otherwise: GoldpanError) -> Iterator[Callable[[], None]]:
         return
     with path.open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX if otherwise is None else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            assert otherwise is not None  # noqa: S101  else it is waited for
             raise otherwise from None
         yield _nothing
 

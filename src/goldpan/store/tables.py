@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import re
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from goldpan.core.errors import InputError, WorkspaceError
-from goldpan.core.leases import waited_for
-from goldpan.core.place import RemotePath, is_url, place
+from goldpan.core.locks import hold
+from goldpan.core.place import is_url, place
 from goldpan.core.refusals import explain, is_of_store, speaking
 from goldpan.core.remote import lance_options
 from goldpan.store.staging import Staged, stage
@@ -244,12 +243,7 @@ class Table:
 @contextmanager
 def _creating(uri: str) -> Iterator[None]:
     """Let one process at a time create tables in a folder: of two that Lance creates at once, the first is lost."""
-    lock = place(uri).parent / ".creating"
-    if isinstance(lock, RemotePath):
-        with waited_for(lock):
-            yield
-        return
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    folder = place(uri).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with hold(folder / ".creating"):
         yield
