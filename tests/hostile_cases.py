@@ -78,6 +78,20 @@ def png(color: str = "green", *, chunks: bytes = b"") -> bytes:
     return file.getvalue()[:33] + chunks + file.getvalue()[33:]
 
 
+def numbered(seconds: float) -> Answer:
+    """Return the answer to `/7.png` that is the seventh image after so many seconds, each fifth time none."""
+
+    async def answer(ask: Ask) -> None:
+        await asyncio.sleep(seconds)
+        number = int(ask.path.strip("/").removesuffix(".png"))
+        if number % 5 == 4:
+            await ask.reply(status="404 Not Found")
+        else:
+            await ask.reply(png(f"#{number * 997 % 0xFFFFFF:06x}"))
+
+    return answer
+
+
 def huge_header() -> bytes:
     """Return a PNG that says it is 50,000 x 50,000."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0))

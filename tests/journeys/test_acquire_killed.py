@@ -16,21 +16,16 @@ import pytest
 
 from goldpan.store.workspace import Workspace
 from tests.hostile import Ask, Case, HostileServer, no_robots
-from tests.hostile_cases import png
+from tests.hostile_cases import numbered
 from tests.journeys.conftest import Shell
 
 HOSTS = 20
 SECONDS = 0.15
 
 
-async def numbered(ask: Ask) -> None:
-    """Answer `/7.png` with the seventh image, each fifth time with none."""
-    await asyncio.sleep(SECONDS)
-    number = int(ask.path.strip("/").removesuffix(".png"))
-    if number % 5 == 4:
-        await ask.reply(status="404 Not Found")
-    else:
-        await ask.reply(png(f"#{number * 997 % 0xFFFFFF:06x}"))
+def serving() -> HostileServer:
+    answer = numbered(SECONDS)
+    return HostileServer([Case(f"host{i}", answer, None, None, "/", no_robots) for i in range(HOSTS)])
 
 
 async def nothing(ask: Ask) -> None:
@@ -68,7 +63,7 @@ def settled(folder: Path) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
 def test_acquire_urls_survives(goldpan: Shell, rounds: int, many: int) -> None:
     rng = random.Random(3)
     killed = 0
-    with HostileServer([Case(f"host{i}", numbered, None, None, "/", no_robots) for i in range(HOSTS)]) as server:
+    with serving() as server:
         words = (listed(goldpan.folder / "list.csv", server, many), "--allow-private", "--ports", server.port)
         for name in ("calm", "storm"):
             goldpan("init", name)
@@ -104,7 +99,7 @@ def shards(folder: Path) -> dict[str, Any]:
 def test_shards_survive(goldpan: Shell, rounds: int) -> None:
     rng = random.Random(rounds)
     killed = 0
-    with HostileServer([Case(f"host{i}", numbered, None, None, "/", no_robots) for i in range(HOSTS)]) as server:
+    with serving() as server:
         many = 60 * rounds
         words = (listed(goldpan.folder / "list.csv", server, many), "--allow-private", "--ports", server.port)
         words += ("--output-format", "webdataset", "--per-shard", 100)

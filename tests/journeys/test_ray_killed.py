@@ -1,6 +1,5 @@
 """A worker of a cluster is killed in the midst of its work, or the command itself: the end is that of one machine."""
 
-import asyncio
 import json
 import signal
 import subprocess
@@ -14,8 +13,8 @@ from PIL import Image
 
 from goldpan.store.workspace import Workspace
 from tests.fetch.serving import serve
-from tests.hostile import Ask, HostileServer
-from tests.hostile_cases import png
+from tests.hostile import HostileServer
+from tests.hostile_cases import numbered
 from tests.journeys.conftest import GOLDPAN, Shell
 from tests.ray_head import RayHead
 
@@ -92,16 +91,6 @@ def test_acquire_folder(goldpan: Shell, ray_head: RayHead, spread: tuple[str, ..
     assert not left(storm.path)
 
 
-async def numbered(ask: Ask) -> None:
-    """Answer `/7.png` with the seventh image, each fifth time with none."""
-    await asyncio.sleep(0.1)
-    number = int(ask.path.strip("/").removesuffix(".png"))
-    if number % 5 == 4:
-        await ask.reply(status="404 Not Found")
-    else:
-        await ask.reply(png(f"#{number * 997 % 0xFFFFFF:06x}"))
-
-
 def listed(path: Path, server: HostileServer) -> Path:
     urls = [server.url(host, f"/{n * len(HOSTS) + at}.png") for n in range(100) for at, host in enumerate(HOSTS)]
     path.write_text("\n".join(urls) + "\n")
@@ -122,7 +111,7 @@ def settled(folder: Path) -> tuple[list[dict[str, Any]], list[tuple[str, ...]], 
 def test_acquire_urls(goldpan: Shell, ray_head: RayHead, spread: tuple[str, ...]) -> None:
     for ws in ("calm", "storm"):
         goldpan("init", ws)
-    with serve(**dict.fromkeys(HOSTS, numbered)) as server:
+    with serve(**dict.fromkeys(HOSTS, numbered(0.1))) as server:
         words = (listed(goldpan.folder / "list.txt", server), "--allow-private", "--ports", server.port)
         goldpan("acquire", "urls", "calm", *words, code=3)
         process = start(goldpan, "acquire", "urls", "storm", *words, *spread)
@@ -136,7 +125,7 @@ def test_acquire_urls(goldpan: Shell, ray_head: RayHead, spread: tuple[str, ...]
 def test_acquire_urls_itself_is_ended(goldpan: Shell, spread: tuple[str, ...], how: signal.Signals) -> None:
     for ws in ("calm", "storm"):
         goldpan("init", ws)
-    with serve(**dict.fromkeys(HOSTS, numbered)) as server:
+    with serve(**dict.fromkeys(HOSTS, numbered(0.1))) as server:
         words = (listed(goldpan.folder / "list.txt", server), "--allow-private", "--ports", server.port)
         process = start(goldpan, "acquire", "urls", "storm", *words, *spread)
         while not (known := Workspace(goldpan.folder / "storm").images.count()):

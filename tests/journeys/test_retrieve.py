@@ -1,6 +1,5 @@
 """The retrieval commands on real inputs, killed at any moment, from captions and photos to an ImageFolder."""
 
-import asyncio
 import json
 import random
 import signal
@@ -15,7 +14,7 @@ import pytest
 
 from goldpan.store.workspace import Workspace
 from tests.hostile import Ask, Case, HostileServer, no_robots
-from tests.hostile_cases import png
+from tests.hostile_cases import numbered
 from tests.journeys.conftest import Shell
 
 
@@ -146,16 +145,6 @@ def test_photos_are_found_by_the_names_of_their_classes(goldpan: Shell, shared: 
     assert shares["both"] >= max(shares["image"], shares["text"]) + 0.05, shares
 
 
-async def numbered(ask: Ask) -> None:
-    """Answer `/7.png` with the seventh image, each fifth time with none."""
-    await asyncio.sleep(0.1)
-    number = int(ask.path.strip("/").removesuffix(".png"))
-    if number % 5 == 4:
-        await ask.reply(status="404 Not Found")
-    else:
-        await ask.reply(png(f"#{number * 997 % 0xFFFFFF:06x}"))
-
-
 async def nothing(ask: Ask) -> None:
     await ask.reply(status="404 Not Found")
 
@@ -165,7 +154,7 @@ async def nothing(ask: Ask) -> None:
 def test_fetch_survives(goldpan: Shell, rounds: int) -> None:
     """From captions to an ImageFolder: substring, fetch killed and resumed; every image in each of its classes."""
     hosts = 8
-    with HostileServer([Case(f"host{i}", numbered, None, None, "/", no_robots) for i in range(hosts)]) as server:
+    with HostileServer([Case(f"host{i}", numbered(0.1), None, None, "/", no_robots) for i in range(hosts)]) as server:
         names = [case.name for case in server.cases]
         pool = [
             {

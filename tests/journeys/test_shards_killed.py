@@ -1,6 +1,5 @@
 """kill -9 while shards are written, and a disk that fills up: nothing is lost, nothing is half."""
 
-import asyncio
 import hashlib
 import io
 import json
@@ -21,25 +20,15 @@ from goldpan.formats.img2dataset.journal import read_journal
 from goldpan.formats.img2dataset.layout import Layout, read_stats
 from goldpan.formats.img2dataset.tables import read_rows
 from goldpan.store.workspace import Workspace
-from tests.hostile import Ask, Case, HostileServer, no_robots
-from tests.hostile_cases import png
+from tests.hostile import Case, HostileServer, no_robots
+from tests.hostile_cases import numbered, png
 from tests.journeys.conftest import Shell
 
 HOSTS, PER_SHARD = 20, 150
 
 
-async def numbered(ask: Ask) -> None:
-    """Answer `/7.png` with the seventh image, each fifth time with none."""
-    await asyncio.sleep(0.3)
-    number = int(ask.path.strip("/").removesuffix(".png"))
-    if number % 5 == 4:
-        await ask.reply(status="404 Not Found")
-    else:
-        await ask.reply(png(f"#{number * 997 % 0xFFFFFF:06x}"))
-
-
 def serving() -> HostileServer:
-    return HostileServer([Case(f"host{i}", numbered, None, None, "/", no_robots) for i in range(HOSTS)])
+    return HostileServer([Case(f"host{i}", numbered(0.3), None, None, "/", no_robots) for i in range(HOSTS)])
 
 
 def listed(path: Path, server: HostileServer, images: int) -> Path:
