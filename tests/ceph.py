@@ -13,6 +13,8 @@ import time
 import uuid
 from pathlib import Path
 
+from tests.ports import free_port
+
 PROGRAMS = ("monmaptool", "ceph-mon", "ceph-osd", "ceph", "radosgw-admin", "radosgw")
 KEYS = {"pan": "pan-secret", "reader": "reader-secret"}
 _CONFIG = """
@@ -60,11 +62,11 @@ class Ceph:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "client.rgw.log"
         self._daemons: list[subprocess.Popen[bytes]] = []
-        fsid, mon_port = uuid.uuid4(), _free_port()
+        fsid, mon_port = uuid.uuid4(), free_port()
         settings = {"folder": folder, "fsid": fsid, "mon_port": mon_port, "port": self.port}
         (folder / "ceph.conf").write_text(_CONFIG.format(**settings))
         for name in ("mon", "osd", "rgw"):
@@ -132,10 +134,3 @@ class Ceph:
 def is_installed() -> bool:
     """Return whether the programs are here: ``apt-get install ceph-mon ceph-osd radosgw``."""
     return all(shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin") for name in PROGRAMS)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

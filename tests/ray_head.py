@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.ports import free_port
 
 _START_S = 120
 _BUSY_S = 90
@@ -19,8 +20,7 @@ class RayHead:
     """A head node with two processors, and a home of its own; `environment` is for who joins it at `address`."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         self.address = f"127.0.0.1:{port}"
         self._home = f"HOME={folder}\0".encode()
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}

@@ -1,7 +1,6 @@
 """clip-retrieval as the judge: its client asks our server, its server answers from our index, ours like it."""
 
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import goldpan
 from goldpan.stages.index.config import IndexExportConfig
 from goldpan.stages.index.export import export
 from goldpan.store.workspace import Workspace
+from tests.ports import free_port
 from tests.web.browser import chromium
 from tests.web.serve import peer
 from tests.web.serve.conftest import Client, Start, folder_server
@@ -102,9 +102,7 @@ def back(python: Path, exported: Path) -> Iterator[str]:
 @contextmanager
 def their_server(python: Path, indices: Path) -> Iterator[str]:
     """Run their server; gives its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words, log_file = [python, "-W", "ignore", peer.__file__, "back", indices, port], indices.with_name("log")
     with log_file.open("w") as log:
         server = subprocess.Popen(list(map(str, words)), stdout=log, stderr=log)

@@ -16,6 +16,7 @@ import pytest
 from goldpan.core.errors import InputError
 from goldpan.web.serve.config import ServeConfig
 from goldpan.web.serve.run import listen
+from tests.ports import free_port
 
 SERVE = [sys.executable, "-W", "error::ResourceWarning", "-m", "goldpan", "serve"]
 
@@ -117,9 +118,7 @@ def test_a_port_that_is_taken_is_named() -> None:
 
 
 def test_it_answers_at_once_after_a_kill(colors: tuple[Path, str], tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = [*map(str, [*SERVE, colors[0], "--public", "--host", "127.0.0.1", "--port", port])]
     for _ in range(2):
         with (tmp_path / "log").open("w") as log:
