@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 from goldpan._kernels import _pixels
-from goldpan.imaging.scaling import FILTERS, Filter, _image_of, _pixels_of, resample, shrink
+from goldpan.imaging.scaling import FILTERS, Filter, resample, shrink
 
 SIZES = [((1, 1), (1, 1)), ((7, 5), (3, 5)), ((5, 7), (5, 2)), ((64, 48), (32, 16)), ((500, 375), (341, 256))]
 SIZES += [((300, 2), (1, 1)), ((97, 131), (96, 130)), ((2000, 3), (7, 2))]
@@ -85,18 +88,30 @@ def test_filters_are_those_of_pillow(filter_: Filter, to: tuple[int, int]) -> No
 
 def test_an_unknown_filter_is_refused() -> None:
     with pytest.raises(ValueError, match="linear, cubic or lanczos"):
-        _pixels.resample(np.zeros((2, 2, 4), np.uint8), np.zeros((2, 2, 4), np.uint8), "gauss")
+        _pixels.resample(bytes(16), (2, 2), (2, 2), "gauss")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (341, 256), (2100, 2050)])
 def test_pixels_go_to_pillow_and_back(size: tuple[int, int]) -> None:  # the last one lies in several blocks there
     image = Image.fromarray(noise(*size))
-    pixels = _pixels_of(image)
-    assert np.array_equal(pixels[..., :3], np.asarray(image))
-    again = _image_of(pixels.copy())
-    del image, pixels
+    again = shrink(image, size)
+    del image
     assert (again.mode, again.size) == ("RGB", size)
     assert np.array_equal(np.asarray(again), noise(*size))
+    again.putpixel((0, 0), (1, 2, 3))  # it is an image like any other
+    assert again.getpixel((0, 0)) == (1, 2, 3)
+
+
+def test_pixels_stay_as_long_as_somebody_has_them() -> None:
+    made = _pixels.shrink(bytes(range(16)), (2, 2), (2, 2))
+    arrays = [pa.array(made), pa.array(made)]
+    values = arrays[0].values
+    del made, arrays[0]
+    assert values.to_pylist() == list(range(16))
+    assert arrays[0].type.list_size == 4
+    del values
+    gc.collect()
+    assert arrays[0].to_pylist()[-1] == [12, 13, 14, 15]
 
 
 @pytest.mark.parametrize(("from_", "to"), SIZES)
@@ -122,15 +137,15 @@ def test_one_color_stays_that_color() -> None:
 @pytest.mark.parametrize("size", [(0, 1), (1, 0), (3, 1), (1, 3)])
 def test_images_are_not_enlarged(size: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="smaller"):
-        _pixels.shrink(np.zeros((2, 2, 4), np.uint8), np.zeros((size[1], size[0], 4), np.uint8))
+        _pixels.shrink(bytes(16), (2, 2), size)
 
 
-def test_other_arrays_are_refused() -> None:
-    fit = np.zeros((2, 2, 4), np.uint8)
-    for wrong in (
-        np.zeros((2, 2, 3), np.uint8),
-        np.zeros((2, 2, 4), np.float32),
-        np.zeros((4, 4, 4), np.uint8)[::2, ::2],
-    ):
-        with pytest.raises(TypeError):
-            _pixels.shrink(fit, wrong)
+def test_other_pixels_are_refused() -> None:
+    gray = Image.new("L", (2, 2)).__arrow_c_array__()[1]
+    sliced = pa.FixedSizeListArray.from_arrays(pa.array(range(20), pa.uint8()), 4)[1:].__arrow_c_array__()[1]
+    taken = pa.array([[1, 2, 3, 4]], pa.list_(pa.uint8(), 4)).__arrow_c_array__()
+    pa.Array._import_from_c_capsule(*taken)
+    for wrong in (bytes(15), b"", gray, sliced, taken[1], bytearray(16)):
+        for scale in (_pixels.shrink, lambda *given: _pixels.resample(*given, "linear")):
+            with pytest.raises(ValueError, match="not the pixels"):
+                scale(wrong, (2, 2), (1, 1))

@@ -1,8 +1,11 @@
-"""The compiled loops over pixels; what they do is told in goldpan/imaging/scaling.py."""
+"""The compiled loops over pixels; what they do is told in goldpan/imaging/scaling.py.
 
-from typing import Any
+Pixels are a capsule of an Arrow array, as `PIL.Image.Image` gives it, or bytes; four of them a pixel. Sizes are width
+and height.
+"""
 
-from numpy.typing import NDArray
+class Image:
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
 
-def shrink(pixels: NDArray[Any], to: NDArray[Any]) -> None: ...
-def resample(pixels: NDArray[Any], to: NDArray[Any], filter: str) -> None: ...
+def shrink(pixels: object, size: tuple[int, int], smaller: tuple[int, int]) -> Image: ...
+def resample(pixels: object, size: tuple[int, int], other: tuple[int, int], filter: str) -> Image: ...

@@ -1,7 +1,7 @@
 // Images made smaller by averaging areas, or resampled by a filter; goldpan/imaging/scaling.py is the only caller and
 // says the rules.
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 
 #include <algorithm>
@@ -10,7 +10,10 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "raster.h"
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -19,11 +22,10 @@ namespace nb = nanobind;
 
 namespace {
 
-constexpr size_t kChannels = 4;  // as Pillow keeps RGB: red, green, blue, unused
-constexpr int kRowUnit = 256, kColumnUnit = 65535;  // what the weights of one cell sum up to
+using raster::Image, raster::kChannels, raster::View;
+using Size = std::pair<size_t, size_t>;  // width, height
 
-template <typename T>
-using Pixels = nb::ndarray<T, nb::shape<-1, -1, kChannels>, nb::c_contig, nb::device::cpu>;
+constexpr int kRowUnit = 256, kColumnUnit = 65535;  // what the weights of one cell sum up to
 
 // One side: cell i of `to` covers from/to of the pixels, `taps` of them at most, from first[i] on.
 struct Cells {
@@ -113,20 +115,22 @@ void average(const uint16_t* row, const Cells& columns, const uint16_t* weights,
     }
 }
 
-void shrink(const Pixels<const uint8_t>& from, const Pixels<uint8_t>& to) {
-    for (int axis = 0; axis < 2; ++axis)
-        if (to.shape(axis) < 1 || to.shape(axis) > from.shape(axis))
-            throw std::invalid_argument("an image can only be made smaller, and keeps a pixel");
+Image shrink(nb::handle pixels, Size size, Size smaller) {
+    const View from(pixels, size.first, size.second);
+    const Image to(smaller.first, smaller.second);
+    if (to.width < 1 || to.width > from.width || to.height < 1 || to.height > from.height)
+        throw std::invalid_argument("an image can only be made smaller, and keeps a pixel");
     nb::gil_scoped_release released;
-    const size_t width = kChannels * from.shape(1);
-    const Cells rows(from.shape(0), to.shape(0), kRowUnit), columns(from.shape(1), to.shape(1), kColumnUnit);
+    const size_t width = kChannels * from.width;
+    const Cells rows(from.height, to.height, kRowUnit), columns(from.width, to.width, kColumnUnit);
     const std::vector<uint16_t> spread = in_pairs(columns);
     const uint64_t pairs = (columns.taps + 1) / 2;
     std::vector<uint16_t> sum(width + kChannels);
-    for (size_t y = 0; y < to.shape(0); ++y) {
-        add_rows(from.data() + rows.first[y] * width, width, &rows.weights[y * rows.taps], rows.taps, sum.data());
-        average(sum.data(), columns, spread.data(), pairs, &to(y, 0, 0));
+    for (size_t y = 0; y < to.height; ++y) {
+        add_rows(from.row(rows.first[y]), width, &rows.weights[y * rows.taps], rows.taps, sum.data());
+        average(sum.data(), columns, spread.data(), pairs, to.row(y));
     }
+    return to;
 }
 
 // One side by a filter: pixel i of `to` is a weighted mean of `taps` pixels of `from`, from first[i] on. The filter is
@@ -202,33 +206,37 @@ void down(const Pixel* const* at, const float* weights, int64_t taps, size_t wid
     }
 }
 
-void resample(const Pixels<const uint8_t>& from, const Pixels<uint8_t>& to, const std::string& filter) {
-    if (from.size() == 0 || to.size() == 0) throw std::invalid_argument("an image has pixels");
-    const auto of = [&](size_t axis) {
-        if (filter == "linear") return Taps(from.shape(axis), to.shape(axis), linear, 1);
-        if (filter == "cubic") return Taps(from.shape(axis), to.shape(axis), cubic, 2);
-        if (filter == "lanczos") return Taps(from.shape(axis), to.shape(axis), lanczos, 3);
+Image resample(nb::handle pixels, Size size, Size other, const std::string& filter) {
+    const View from(pixels, size.first, size.second);
+    const Image to(other.first, other.second);
+    if (to.width < 1 || to.height < 1) throw std::invalid_argument("an image has pixels");
+    const auto of = [&](size_t side, size_t wanted) {
+        if (filter == "linear") return Taps(side, wanted, linear, 1);
+        if (filter == "cubic") return Taps(side, wanted, cubic, 2);
+        if (filter == "lanczos") return Taps(side, wanted, lanczos, 3);
         throw std::invalid_argument("a filter is linear, cubic or lanczos");
     };
-    const Taps rows = of(0), columns = of(1);
     nb::gil_scoped_release released;
-    const size_t wide = to.shape(1), padded = (wide + kBlock - 1) / kBlock * kBlock;
-    std::vector<Pixel> line(from.shape(1)), kept(rows.taps * padded);  // only the rows that are still needed
+    const Taps rows = of(from.height, to.height), columns = of(from.width, to.width);
+    const size_t padded = (to.width + kBlock - 1) / kBlock * kBlock;
+    std::vector<Pixel> line(from.width), kept(rows.taps * padded);  // only the rows that are still needed
     std::vector<const Pixel*> at(rows.taps);
     std::vector<uint8_t> out(kChannels * padded);
     int64_t next = 0;
-    for (size_t y = 0; y < to.shape(0); ++y) {
+    for (size_t y = 0; y < to.height; ++y) {
         for (; next < rows.first[y] + rows.taps; ++next)
-            across(&from(next, 0, 0), columns, line, &kept[next % rows.taps * padded]);
+            across(from.row(next), columns, line, &kept[next % rows.taps * padded]);
         for (int64_t tap = 0; tap < rows.taps; ++tap) at[tap] = &kept[(rows.first[y] + tap) % rows.taps * padded];
         down(at.data(), &rows.weights[y * rows.taps], rows.taps, padded, out.data());
-        std::copy_n(out.data(), kChannels * wide, &to(y, 0, 0));
+        std::copy_n(out.data(), kChannels * to.width, to.row(y));
     }
+    return to;
 }
 
 }  // namespace
 
 NB_MODULE(_pixels, m) {
-    m.def("shrink", &shrink, nb::arg("pixels"), nb::arg("to").noconvert());
-    m.def("resample", &resample, nb::arg("pixels"), nb::arg("to").noconvert(), nb::arg("filter"));
+    nb::class_<Image>(m, "Image").def("__arrow_c_array__", &Image::arrow, nb::arg("requested_schema") = nb::none());
+    m.def("shrink", &shrink, nb::arg("pixels"), nb::arg("size"), nb::arg("smaller"));
+    m.def("resample", &resample, nb::arg("pixels"), nb::arg("size"), nb::arg("other"), nb::arg("filter"));
 }

@@ -12,9 +12,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -29,11 +26,11 @@ def shrink(image: Image, size: tuple[int, int]) -> Image:
         image: mode RGB.
         size: width and height of the result, pixels.
     """
+    from PIL.Image import fromarrow
+
     from goldpan._kernels import _pixels
 
-    smaller = np.empty((size[1], size[0], 4), np.uint8)
-    _pixels.shrink(_pixels_of(image), smaller)
-    return _image_of(smaller)
+    return fromarrow(_pixels.shrink(_pixels_of(image), image.size, size), "RGB", size)
 
 
 def resample(image: Image, size: tuple[int, int], filter_: Filter) -> Image:
@@ -44,30 +41,16 @@ def resample(image: Image, size: tuple[int, int], filter_: Filter) -> Image:
         size: width and height of the result, pixels.
         filter_: linear, cubic (Keys 1981, a = -1/2) or lanczos (of three lobes).
     """
+    from PIL.Image import fromarrow
+
     from goldpan._kernels import _pixels
 
-    other = np.empty((size[1], size[0], 4), np.uint8)
-    _pixels.resample(_pixels_of(image), other, filter_)
-    return _image_of(other)
+    return fromarrow(_pixels.resample(_pixels_of(image), image.size, size, filter_), "RGB", size)
 
 
-def _pixels_of(image: Image) -> NDArray[np.uint8]:
-    """Return the pixels of an RGB image as Pillow keeps them, ``(height, width, 4)``: not copied, if they can be."""
-    import pyarrow as pa
-
-    pixels: NDArray[np.uint8]
+def _pixels_of(image: Image) -> object:
+    """Return the pixels of an RGB image as Pillow keeps them: not copied, if they can be."""
     try:
-        pixels = pa.array(image).values.to_numpy()  # the Arrow interface of Pillow
+        return image.__arrow_c_array__()[1]
     except ValueError:  # an image of more than 16 MiB lies in several blocks
-        pixels = np.frombuffer(image.tobytes("raw", "RGBX"), np.uint8)
-    return pixels.reshape(image.height, image.width, 4)
-
-
-def _image_of(pixels: NDArray[np.uint8]) -> Image:
-    """Return an RGB image whose pixels are these, ``(height, width, 4)``; they are not copied."""
-    import pyarrow as pa
-    from PIL import Image as pillow
-
-    values = pa.UInt8Array.from_buffers(pa.uint8(), pixels.size, [None, pa.py_buffer(pixels)])
-    height, width, channels = pixels.shape
-    return pillow.fromarrow(pa.FixedSizeListArray.from_arrays(values, channels), "RGB", (width, height))
+        return image.tobytes("raw", "RGBX")
