@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, get_args
 
@@ -285,6 +286,28 @@ def test_a_tar_that_lost_its_end_is_refused(tmp_path: Path) -> None:
     (tmp_path / "1.tar").write_bytes(b"no tar" * 100)
     with pytest.raises(FormatError, match="not a readable tar file"):
         list(places(tmp_path / "1.tar"))
+
+
+@pytest.mark.parametrize("is_read_soon", [False, True])
+def test_a_tar_is_written_back_while_it_grows(tmp_path: Path, is_read_soon: bool) -> None:
+    tar = TarFile(tmp_path / "0.tar", 0, is_read_soon=is_read_soon)
+    images = [bytes([number]) * (1 << 20) for number in range(40)]
+    with ThreadPoolExecutor(1) as beside:
+        under_way, kept = [], []
+        for number, image in enumerate(images):
+            kept.append(tar.append(f"{number:05}", {"jpg": image}))
+            if tar.is_dirty:
+                under_way.append(beside.submit(tar.write_back))
+                under_way[-1].result() if number % 2 else None
+        assert under_way
+        tar.write_back()
+        assert not tar.is_dirty
+        under_way.append(beside.submit(tar.write_back))
+        tar.finish()
+        under_way.append(beside.submit(tar.write_back))  # it is closed: nothing to do
+    assert not any(done.exception() for done in under_way)
+    assert [place for _, place in places(tmp_path / "0.tar")] == kept
+    assert [place.read(tmp_path) for place in kept] == images
 
 
 def test_types_of_columns() -> None:

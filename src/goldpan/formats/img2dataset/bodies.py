@@ -28,6 +28,14 @@ class Body(Protocol):
     def sync(self) -> None:
         """Bring all samples to the disk."""
 
+    @property
+    def is_dirty(self) -> bool:
+        """Tell whether it is time to `write_back`."""
+        ...
+
+    def write_back(self) -> None:
+        """Bring what there is to the disk, in whatever thread."""
+
     def finish(self) -> None:
         """End the shard: nothing is appended any more."""
 
@@ -37,6 +45,8 @@ class Body(Protocol):
 
 class Folder:
     """Writes ``SHARD/KEY.SUFFIX``."""
+
+    is_dirty = False
 
     def __init__(self, layout: Layout, name: str) -> None:
         self._root, self._name = layout.folder, name
@@ -52,6 +62,9 @@ class Folder:
     def sync(self) -> None:
         """Bring all files to the disk: one call for thousands of them."""
         os.sync()
+
+    def write_back(self) -> None:
+        """Nothing waits here."""
 
     def finish(self) -> None:
         """Bring the last ones to the disk."""
@@ -97,7 +110,7 @@ def open_body(kind: Kind, layout: Layout, shard: int, entries: Iterable[Entry]) 
     if kind == "imagefolder":
         return Classes(layout)
     end = max((entry.place.end or 0 for entry in entries if entry.place), default=0)
-    return TarFile(tar_path(kind, layout, shard), end)
+    return TarFile(tar_path(kind, layout, shard), end, is_read_soon=kind == "parquet")
 
 
 def tar_path(kind: Kind, layout: Layout, shard: int) -> Path:

@@ -92,6 +92,16 @@ class Shard:
             self._body.sync()
             self._journal.sync()
 
+    @property
+    def is_dirty(self) -> bool:
+        """Tell whether it is time to `write_back`."""
+        return self._body.is_dirty
+
+    def write_back(self) -> None:
+        """Bring the images that there are to the disk, in whatever thread."""
+        with disk_errors(self.layout.folder):
+            self._body.write_back()
+
     def seal(self, count: int, listed: pa.Schema) -> None:
         """End the files of the shard and write its table, in the order of the list.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tarfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from goldpan.core.errors import FormatError
 from goldpan.formats.img2dataset.journal import Place
 
 _BLOCK = tarfile.BLOCKSIZE
+_MOST_DIRTY = 16 << 20
 _OWNER = b"0000000\0" * 2  # root
 _TAIL = b"0" + bytes(100) + b"ustar\x0000" + bytes(247)
 _SUM = sum(_TAIL) + 8 * ord(" ")  # of what is the same in all headers, the checksum's own place filled with blanks
@@ -23,20 +25,28 @@ class TarFile:
     Args:
         path: the file, made where it is missing.
         end: bytes of it to keep; what follows is cut off.
+        is_read_soon: keep in memory what is written.
 
     Raises:
         FormatError: it is shorter than that.
     """
 
-    def __init__(self, path: Path, end: int) -> None:
+    def __init__(self, path: Path, end: int, *, is_read_soon: bool = False) -> None:
         self.path = path
+        self._is_read_soon = is_read_soon
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         size = os.fstat(self._file).st_size
         if size < end:
             os.close(self._file)
             raise FormatError(path, f"has {size:,} bytes, but images were written up to byte {end:,}")
         os.ftruncate(self._file, end)
-        self._end = end
+        self._end = self._on_disk = end
+        self._in_use = threading.Lock()
+
+    @property
+    def is_dirty(self) -> bool:
+        """Tell whether it is time to `write_back`."""
+        return self._end - self._on_disk > _MOST_DIRTY
 
     def append(self, key: str, parts: dict[str, bytes], label: str | None = None) -> Place:
         """Append the files ``KEY.SUFFIX`` of a sample, its image first; return the place of that.
@@ -60,6 +70,20 @@ class TarFile:
         """Bring all samples to the disk."""
         os.fsync(self._file)
 
+    def write_back(self) -> None:
+        """Bring what there is to the disk, in whatever thread, and let go of the memory that held it.
+
+        A sync has less to wait for then, and what comes next takes the same pages: on a virtual machine new ones cost
+        more than what is copied to them.
+        """
+        with self._in_use:
+            if self._file >= 0:
+                end = self._end
+                os.fdatasync(self._file)
+                if not self._is_read_soon:
+                    os.posix_fadvise(self._file, 0, end, os.POSIX_FADV_DONTNEED)
+                self._on_disk = end
+
     def finish(self) -> None:
         """Write the end that readers look for, and close the file."""
         self._write(bytes(2 * _BLOCK + -(self._end + 2 * _BLOCK) % tarfile.RECORDSIZE))
@@ -68,9 +92,10 @@ class TarFile:
 
     def close(self) -> None:
         """Close the file; once more does nothing."""
-        if self._file >= 0:
-            os.close(self._file)
-        self._file = -1
+        with self._in_use:
+            if self._file >= 0:
+                os.close(self._file)
+            self._file = -1
 
     def _write(self, data: bytes) -> None:
         written = 0

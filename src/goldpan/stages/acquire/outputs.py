@@ -56,6 +56,7 @@ class ShardOutput(Output):
         self._writer = ThreadPoolExecutor(1, "shards")
         self._sealing: deque[tuple[Shard, Future[None]]] = deque()
         self._sealed: list[Shard] = []
+        self._writing_back: Future[None] | None = None
 
     def next(self, link: Link) -> Slot:
         """Return the place of the next row."""
@@ -93,6 +94,7 @@ class ShardOutput(Output):
                 note=partial(self._addressed, image, slot),
             )
             harvest = Harvest(harvest.source, [entry.note or {}])
+            self._write_back_if_dirty(self._shard(slot.shard))
         yield from self._settle(slot.shard, harvest, is_finished=False)
 
     def news(self, *, last: bool = False) -> Iterator[Harvest]:
@@ -119,6 +121,7 @@ class ShardOutput(Output):
     @contextmanager
     def commit(self) -> Iterator[None]:
         """Bring what the workspace is told in the block to the disk before it; after it, finish what is whole."""
+        self._hear_of_writing_back()
         for shard in self._open.values():
             shard.sync()
         wait([done for _, done in self._sealing])
@@ -165,6 +168,18 @@ class ShardOutput(Output):
             del self._open[shard]
             done = self._writer.submit(whole.seal, counted.rows, listed_schema(counted.sample))
             self._sealing.append((whole, done))
+
+    def _write_back_if_dirty(self, shard: Shard) -> None:
+        """Have what was written brought to the disk beside the work, one shard after the other."""
+        if shard.is_dirty and (self._writing_back is None or self._writing_back.done()):
+            self._hear_of_writing_back()
+            self._writing_back = self._writer.submit(shard.write_back)
+
+    def _hear_of_writing_back(self) -> None:
+        """Raise what went wrong with it: the system says so once, and not again to who syncs later."""
+        if self._writing_back is not None:
+            self._writing_back.result()
+            self._writing_back = None
 
     def _shard(self, number: int) -> Shard:
         """Return a shard to write to: opened, and another one closed, if need be."""
