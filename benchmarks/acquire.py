@@ -93,9 +93,9 @@ def theirs(folder: Path, args: argparse.Namespace) -> list[str]:
 
 
 @contextmanager
-def serving(photos: Path) -> Iterator[int]:
+def serving(photos: Path, *flags: str) -> Iterator[int]:
     """Run the server in a process of its own; give its port."""
-    words = [sys.executable, str(Path(__file__).with_name("loopback.py")), str(photos)]
+    words = [sys.executable, str(Path(__file__).with_name("loopback.py")), str(photos), *flags]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None

@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--base", type=int, default=400_000, help="Rows of 64 dimensions that are searched.")
     parser.add_argument("--only", nargs="+", choices=TASKS, default=TASKS)
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch, serving(args.folder) as port:
+    with tempfile.TemporaryDirectory() as scratch, serving(args.folder, "--unique") as port:
         server = next(pid for pid in tree(os.getpid()) if pid != os.getpid())
         tasks = {name: task for name, task in prepared(Path(scratch), port, args).items() if name in args.only}
         import ray

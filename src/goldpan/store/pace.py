@@ -25,7 +25,12 @@ class Pace:
     def is_due(self, waiting: int) -> bool:
         """True where it is time to commit; the clock starts anew then."""
         now = time.monotonic()
-        due = waiting >= self._max_waiting or now - self._last > max(self._first_seconds, _SHARE * (now - self._begun))
+        due = waiting >= self._max_waiting or now - self._last > self.seconds
         if due:
             self._last = now
         return due
+
+    @property
+    def seconds(self) -> float:
+        """The time between commits at this moment."""
+        return max(self._first_seconds, _SHARE * (time.monotonic() - self._begun))

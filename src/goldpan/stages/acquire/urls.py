@@ -10,6 +10,7 @@ from pathlib import Path
 from goldpan.compute.executor import Executor
 from goldpan.compute.ray import RayExecutor
 from goldpan.core.errors import InputError, Reason
+from goldpan.core.machine import few_collections
 from goldpan.core.progress import Progress
 from goldpan.core.records import Report
 from goldpan.fetch.retry import is_transient
@@ -72,6 +73,7 @@ def bring_in(
         total: how many links there are, where that is known.
     """
     with ExitStack() as held:
+        held.enter_context(few_collections())
         progress = held.enter_context(tracked(progress, config))
         for source in sources:
             held.enter_context(ws.writing(source))
