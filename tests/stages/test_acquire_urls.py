@@ -261,6 +261,20 @@ def test_bytes_are_those_that_were_promised(ws: Workspace, server: HostileServer
     assert all(sums[0].lower() in row["detail"] for row in ws.failures.to_table().to_pylist())
 
 
+@pytest.mark.parametrize("kind", ["sha256", "md5"])
+def test_a_wrong_promise_is_that_of_its_row_alone(
+    ws: Workspace, server: HostileServer, tmp_path: Path, kind: str
+) -> None:
+    wrong, right = (hashlib.new(kind, photo(number)).hexdigest() for number in (2, 1))
+    rows = [{"url": server.url("web", "/1.jpg"), kind: text, "caption": text} for text in (wrong, "", wrong, right)]
+    path = listing(tmp_path / "list.csv", *rows)
+    for _ in range(2):
+        report = acquire(ws, server, path)
+        assert (report.rows_in, report.rows_out, report.failures) == (4, 2, {"wrong_hash": 2})
+    assert {row["caption"] or "" for row in rows_of(ws).values()} == {"", right}
+    assert asked(server) == ["/1.jpg"] * 3
+
+
 def test_images_are_made_smaller_where_that_is_asked_for(ws: Workspace, server: HostileServer, tmp_path: Path) -> None:
     path = listing(tmp_path / "list.csv", *[{"url": server.url("web", "/1.jpg")}] * 2)
     acquire(ws, server, path, image_size=20, resize_mode="keep_ratio", encode_format="png", extract_exif=True)

@@ -78,12 +78,25 @@ class Pipeline:
         self._hear(last=True)
         self._count()
 
+    def refetch(self, gathering: Gathering, tickets: Iterable[Ticket], tell: Callable[[Harvest], None]) -> None:
+        """Gather rows that were counted before; they are told of as by `run`, once it is done."""
+        self._tell = tell
+
+        def settle(ticket: Ticket, harvest: Harvest) -> None:
+            self._store(ticket, harvest)
+            self._progress.advance(0, len(harvest.failures))
+
+        with gently(gathering.stop):
+            gathering.run((request for ticket in tickets for request in self._request(ticket)), settle, self._hear)
+
     def _requests(self, gathering: Gathering) -> Iterator[Request]:
         """Yield what is to be fetched; may run in another thread."""
         for number, link in enumerate(self._links, 1):
             ticket = self._register.enter(link, self._output.next(link))
             if ticket is not None and self._output.is_wanted(ticket):
-                yield from self._request(ticket)
+                for request in self._request(ticket):
+                    self._requested += 1
+                    yield request
             if number % _NEWS_EVERY == 0:  # also where nothing is fetched for long
                 gathering.interject()
         self._output.end()
@@ -96,17 +109,19 @@ class Pipeline:
             self._register.turn_away(ticket, failure)
             self._output.turn_away(ticket, failure)
         else:
-            self._requested += 1
             yield request
 
     def _settle(self, ticket: Ticket, harvest: Harvest) -> None:
         """Store what came of a row, and count it."""
+        self._store(ticket, harvest)
+        self._arrived += 1
+        self._count(len(harvest.failures))
+
+    def _store(self, ticket: Ticket, harvest: Harvest) -> None:
         self._hear()
         for out in self._output.store(ticket, harvest):
             self._tell(out)
         self._failures.update(failure.reason.value for failure in harvest.failures)
-        self._arrived += 1
-        self._count(len(harvest.failures))
 
     def _pass(self) -> None:
         """Store and count rows that were not fetched."""

@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from goldpan.formats.img2dataset.layout import Slot
 from goldpan.stages.acquire.digests import DigestMap, Texts
@@ -44,22 +44,14 @@ class Repeat(NamedTuple):
     """A row without boxes whose URL another row has, earlier in this run or in the workspace: it is not fetched again.
 
     Attributes:
-        source: name of its list.
         id: of the row.
         first: id of the row with the same URL that is, or was, fetched.
-        fields: columns of `images`.
-        extra: all other columns.
-        sha256: that the bytes are to have; empty where none is given.
-        md5: the same.
+        link: the row.
     """
 
-    source: str
     id: str
     first: str
-    fields: dict[str, Any]
-    extra: dict[str, Any]
-    sha256: str
-    md5: str
+    link: Link
 
 
 class Register:
@@ -112,8 +104,8 @@ class Register:
         first = self._fetched_before(link) or ("" if self._is_blurred(link) else first)
         if not first:
             return Ticket(key, link, fate, slot)
-        repeat = Repeat(link.source, key, first, link.fields, link.extra, link.sha256, link.md5)
-        self._repeats.write(json.dumps(repeat, default=str) + "\n")
+        kept = (link.source, link.id, link.url, link.fields, link.extra, link.sha256, link.md5)
+        self._repeats.write(json.dumps((key, first, kept), default=str) + "\n")
         return None
 
     def turn_away(self, ticket: Ticket, failure: Failure) -> None:
@@ -124,7 +116,8 @@ class Register:
         """Yield the rows that were set aside, once all others are settled."""
         self._repeats.seek(0)
         for line in self._repeats:
-            yield Repeat(*json.loads(line))
+            key, first, kept = json.loads(line)
+            yield Repeat(key, first, Link(*kept))
 
     def close(self) -> None:
         """Forget the repeats."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 from goldpan.compute.executor import Executor
@@ -27,7 +28,7 @@ from goldpan.stages.acquire.links import Link, check_columns, read_links
 from goldpan.stages.acquire.outputs import open_output
 from goldpan.stages.acquire.pipeline import Gathering, Pipeline
 from goldpan.stages.acquire.register import Register
-from goldpan.stages.acquire.repeats import settled_repeats
+from goldpan.stages.acquire.repeats import misled_repeats, settled_repeats
 from goldpan.stages.acquire.tracking import tracked
 from goldpan.stages.stage import Stage
 from goldpan.store.workspace import Workspace
@@ -83,15 +84,16 @@ def bring_in(
         earlier = None if output.fetches_repeats else Earlier(ws, config)
         register = Register(door, config.id_prefix, ws.scratch, earlier)
         held.enter_context(closing(register))
-        gathering: Gathering = Gatherer(config, executor.workers)
-        if isinstance(executor, RayExecutor):
-            folder = held.enter_context(ws.staging(sources[0])) if config.output is None else None
-            gathering = Fleet(ws, config, executor, folder)
+        folder = held.enter_context(ws.staging(sources[0])) if executor.is_remote and config.output is None else None
+        gathering = partial(_gathering, ws, config, executor, folder)
+        pipeline = Pipeline(config, links, register, output, progress)
         progress.start("acquire urls", total)
         try:
-            Pipeline(config, links, register, output, progress).run(gathering, barn.add)
+            pipeline.run(gathering(), barn.add)
             barn.flush()
             output.check()
+            if next(misled_repeats(ws, register.repeats()), None):
+                pipeline.refetch(gathering(), misled_repeats(ws, register.repeats()), barn.add)
             for harvest in settled_repeats(ws, register.repeats()):
                 barn.add(harvest)
                 progress.advance(0, len(harvest.failures))
@@ -103,6 +105,13 @@ def bring_in(
     report.outputs |= output.made()
     report.next_steps += flags_that_help(config, report.failures)
     return report
+
+
+def _gathering(ws: Workspace, config: WebConfig, executor: Executor, folder: Path | None) -> Gathering:
+    """Return who fetches and unpacks."""
+    if isinstance(executor, RayExecutor):
+        return Fleet(ws, config, executor, folder)
+    return Gatherer(config, executor.workers)
 
 
 def _sources(ws: Workspace, paths: Iterable[Path]) -> dict[str, Path]:
