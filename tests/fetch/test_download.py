@@ -168,6 +168,20 @@ def test_a_server_without_ranges(tmp_path: Path) -> None:
         assert fetcher.download(server.url("mirror"), path).read_bytes() == FILE
 
 
+def test_beginning_anew_is_not_tried_for_ever(tmp_path: Path) -> None:
+    asked = 0
+
+    async def mirror(ask: Ask) -> None:
+        nonlocal asked
+        asked += 1
+        await ask.reply(FILE[: 100_000 * (1 + asked % 2)], content_length=str(len(FILE)))
+        raise Hangup
+
+    with serve(mirror=mirror) as server, Fetcher(options(server, retries=2)) as fetcher, pytest.raises(FetchError):
+        fetcher.download(server.url("mirror"), tmp_path / "file.bin")
+    assert asked == 3
+
+
 @pytest.mark.parametrize("wrong", [{"sha256": "0" * 64}, {"md5": "0" * 32}, {"size": 7}, {"size": 300_001}])
 def test_what_it_is_not(tmp_path: Path, wrong: dict[str, str]) -> None:
     with serve(mirror=Mirror()) as server, Fetcher(options(server)) as fetcher, pytest.raises(FetchError) as caught:

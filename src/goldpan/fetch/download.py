@@ -74,9 +74,8 @@ class Download:
             self._checks.check(part.path)
 
     def _get(self, part: Part) -> None:
-        failures = 0
+        failures, most = 0, part.size
         while part.size == 0 or part.size != self._checks.size:
-            before = part.size
             headers = self._headers(part)
             tail = _Tail(part, self._checks.size, self._on_bytes)
             result = self._ask(Request(None, self._url, headers), tail)
@@ -84,7 +83,8 @@ class Download:
                 raise tail.error
             if isinstance(result, Fetched) or tail.total == part.size > 0:
                 return
-            failures = 1 if part.size > before else failures + 1
+            # Who has to begin anew each time, and gets now more and now less, is not to try for ever.
+            failures, most = 1 if part.size > most else failures + 1, max(most, part.size)
             if result.status == _NOT_SATISFIABLE and headers:
                 self._begin_anew(part)
             elif not is_transient(result.reason, result.status) or failures > self._retries:
