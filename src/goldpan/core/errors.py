@@ -155,8 +155,8 @@ class Reason(StrEnum):
 _BY_RULE = (Reason.BOX_TOO_SMALL, Reason.FILTERED, Reason.IMAGE_TOO_SMALL, Reason.ROBOTS, Reason.OPTED_OUT)
 
 
-class ImageError(InputError):
-    """An image that cannot be used.
+class ItemError(InputError):
+    """One item of many that cannot be used.
 
     Attributes:
         reason: the value for the `failures` table.
@@ -167,6 +167,10 @@ class ImageError(InputError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class ImageError(ItemError):
+    """An image that cannot be used."""
 
 
 class RemoteError(InputError):

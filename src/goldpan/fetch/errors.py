@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from goldpan.core.errors import InputError, Reason
+from goldpan.core.errors import ItemError, Reason
 
 
-class FetchError(InputError):
-    """A URL that cannot be fetched, or should not be.
-
-    Attributes:
-        reason: the value for the `failures` table.
-        detail: one sentence for a person.
-    """
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
+class FetchError(ItemError):
+    """A URL that cannot be fetched, or should not be."""
 
 
 _OF_STATUS = {
