@@ -102,8 +102,8 @@ def test_more_like_this_and_back_to_where_one_was(window: Window) -> None:
     window.search("a photo of a shark")
     window.press("ArrowDown", "ArrowRight", "ArrowRight", "m")
     window.page.locator("#asked").wait_for()
-    wanted = window.titles()[0]
     assert "row" in window.settled()
+    wanted = window.titles()[0]
     assert window.page.locator(".card:focus .caption").inner_text() == wanted
     row = int(window.page.url.split("row=")[1].split("&")[0])
     assert window.titles()[:5] == best(window.client, 5, row=row)
