@@ -1,4 +1,4 @@
-"""Rows whose URL stood in an earlier row: they get what that row got, and nothing is fetched twice."""
+"""Rows whose URL stood in an earlier row: they get what that row got, and are fetched only where its promise failed."""
 
 from __future__ import annotations
 

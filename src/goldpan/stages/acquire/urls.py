@@ -92,7 +92,7 @@ def bring_in(
             pipeline.run(gathering(), barn.add)
             barn.flush()
             output.check()
-            if next(misled_repeats(ws, register.repeats()), None):
+            if Reason.WRONG_HASH in barn.failed or Reason.WRONG_HASH in door.failed_before:
                 pipeline.refetch(gathering(), misled_repeats(ws, register.repeats()), barn.add)
             for harvest in settled_repeats(ws, register.repeats()):
                 barn.add(harvest)
