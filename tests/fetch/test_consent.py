@@ -1,6 +1,5 @@
 """Opt-outs in headers: for all, for us, for others; every directive honored by default."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
