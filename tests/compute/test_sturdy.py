@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -72,11 +73,11 @@ def prepared(_: int) -> str | None:
 
 def children(pid: int | None = None) -> list[int]:
     """Return the processes that one has started and not buried, zombies too."""
-    return [
-        int(child)
-        for task in Path(f"/proc/{pid or os.getpid()}/task").iterdir()
-        for child in (task / "children").read_text().split()
-    ]
+    found = []
+    for task in Path(f"/proc/{pid or os.getpid()}/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that has just ended
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 @pytest.fixture(autouse=True)
