@@ -26,7 +26,8 @@ def kill_and_resume(goldpan: Shell, words: tuple[object, ...], rounds: int, long
     return killed
 
 
-@pytest.mark.parametrize(("rounds", "photos"), [(1, 300), pytest.param(10, 1000, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("rounds", "photos"), [(10, 1000)])
 def test_embed_survives(goldpan: Shell, shared: Path, rounds: int, photos: int) -> None:
     encoder = f"onnx:{shared}/models/dual-encoder"
     (goldpan.folder / "photos").mkdir()

@@ -76,10 +76,9 @@ def known(folder: Path) -> set[str]:
     return urls
 
 
-@pytest.mark.parametrize(
-    ("kind", "rounds", "images"),
-    [("webdataset", 1, 600), *(pytest.param(kind, 15, 2400, marks=pytest.mark.slow) for kind in get_args(Kind))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize(("rounds", "images"), [(15, 2400)])
 def test_shards_survive(goldpan: Shell, kind: Kind, rounds: int, images: int) -> None:
     rng, killed, came = random.Random(11), 0, set()
     goldpan("init", "ws")
