@@ -175,5 +175,5 @@ class _Worker(Generic[Item]):
 
 
 def _packed(content: Any) -> bytes:
-    """Return what travels: Ray packs functions too, and takes six times as long for thousands of small items."""
+    """Return what travels: Ray packs functions too, and takes 1.7 times as long for thousands of rows."""
     return pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
